@@ -1,0 +1,1 @@
+"""Measurements of the agent on this machine; `python -m benchmarks` prints a table."""

@@ -1,0 +1,95 @@
+"""Frames of made-up TCP connections and DNS exchanges, built once and patched for each connection.
+
+One connection is 10 packets and 1,148 bytes of IP: handshake, 200 bytes up, 412 bytes down, orderly close.
+TCP and UDP checksums are left at zero: the benchmark's gateway has `nf_conntrack_checksum` off.
+"""
+
+import struct
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+UP, DOWN = True, False
+_SYN_OPTIONS = bytes.fromhex("020405b40402080a000000010000000001030307")
+_OPTIONS = bytes.fromhex("0101080a0000000100000001")
+_FIN, _SYN, _PSH, _ACK = 1, 2, 8, 16
+_PORT_UP, _PORT_DOWN = 14 + 20, 14 + 22
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Where the frames go: MAC addresses (6 bytes) and IPv4 addresses (packed) on both sides of the gateway."""
+
+    device_mac: bytes
+    gateway_lan_mac: bytes
+    outside_mac: bytes
+    gateway_wan_mac: bytes
+    device: bytes
+    gateway_wan: bytes
+
+
+def _checksum(header: bytes) -> int:
+    total = sum(struct.unpack("!10H", header))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def _packet(path: Path, up: bool, remote: bytes, protocol: int, body: bytes) -> bytearray:
+    source, target = (path.device, remote) if up else (remote, path.gateway_wan)
+    macs = (path.gateway_lan_mac + path.device_mac) if up else (path.gateway_wan_mac + path.outside_mac)
+    header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 0, 0x4000, 64, protocol, 0, source, target)
+    header = header[:10] + struct.pack("!H", _checksum(header)) + header[12:]
+    return bytearray(macs + b"\x08\x00" + header + body)
+
+
+def _segment(up: bool, port: int, seq: int, ack: int, flags: int, payload: bytes = b"") -> bytes:
+    options = _SYN_OPTIONS if flags & _SYN else _OPTIONS
+    ports = (0, port) if up else (port, 0)
+    offset = (20 + len(options)) // 4 << 4
+    return struct.pack("!HHIIBBHHH", *ports, seq, ack, offset, flags, 0xFFFF, 0, 0) + options + payload
+
+
+def connection(path: Path, remote: IPv4Address, port: int) -> list[tuple[bool, bytearray]]:
+    """Return the connection's frames in order as (up, frame)."""
+    hello, page = bytes(200), bytes(412)
+    segments = [
+        (UP, 100, 0, _SYN, b""),
+        (DOWN, 500, 101, _SYN | _ACK, b""),
+        (UP, 101, 501, _ACK, b""),
+        (UP, 101, 501, _PSH | _ACK, hello),
+        (DOWN, 501, 301, _ACK, b""),
+        (DOWN, 501, 301, _PSH | _ACK, page),
+        (UP, 301, 913, _ACK, b""),
+        (UP, 301, 913, _FIN | _ACK, b""),
+        (DOWN, 913, 302, _FIN | _ACK, b""),
+        (UP, 302, 914, _ACK, b""),
+    ]
+    return [
+        (up, _packet(path, up, remote.packed, 6, _segment(up, port, seq, ack, flags, payload)))
+        for up, seq, ack, flags, payload in segments
+    ]
+
+
+def _name(text: str) -> bytes:
+    return b"".join(bytes([len(label)]) + label.encode() for label in text.split(".")) + b"\0"
+
+
+def dns_exchange(path: Path, resolver: IPv4Address, name: str, address: IPv4Address) -> list[tuple[bool, bytearray]]:
+    """Return a query for the name and its answer: a CNAME and one address (RFC 1035)."""
+    question = _name(name) + struct.pack("!HH", 1, 1)
+    target = _name("edge.cdn.example")
+    answers = (
+        b"\xc0\x0c" + struct.pack("!HHIH", 5, 1, 60, len(target)) + target
+        + target + struct.pack("!HHIH", 1, 1, 60, 4) + address.packed
+    )  # fmt: skip
+    query = struct.pack("!6H", 7, 0x0100, 1, 0, 0, 0) + question
+    answer = struct.pack("!6H", 7, 0x8180, 1, 2, 0, 0) + question + answers
+    return [
+        (UP, _packet(path, UP, resolver.packed, 17, struct.pack("!4H", 0, 53, 8 + len(query), 0) + query)),
+        (DOWN, _packet(path, DOWN, resolver.packed, 17, struct.pack("!4H", 53, 0, 8 + len(answer), 0) + answer)),
+    ]
+
+
+def set_client_port(frame: bytearray, up: bool, port: int) -> None:
+    """Patch the device's port into a frame."""
+    struct.pack_into("!H", frame, _PORT_UP if up else _PORT_DOWN, port)
