@@ -17,13 +17,15 @@ class Flow(NamedTuple):
     """What the sources count by: one LAN address, one remote address, one service.
 
     `protocol` is the IANA protocol number; `port` is the responder's port, 0 where the
-    protocol has none. `lan` may also be the unspecified address (a DHCP client's).
+    protocol has none. `mac` is the device's where the source saw it on the packets themselves: it alone
+    tells whose the unspecified address is (a DHCP client's); without it the neighbours know the device.
     """
 
     lan: Address
     remote: Address
     protocol: int
     port: int
+    mac: Mac | None = None
 
 
 @dataclass(slots=True)
