@@ -23,7 +23,7 @@ def _finite(text: str) -> float:
 
 
 def decode(payload: bytes, limit: int = MAX_MESSAGE) -> object:
-    """Return the value of a JSON text in UTF-8; raise JsonError for anything else, or beyond `limit` bytes."""
+    """Return the value of a JSON text in UTF-8; raise JsonError for anything else or over `limit` bytes."""
     if len(payload) > limit:
         raise JsonError(f"{len(payload)} bytes; {limit} are allowed")
     try:
