@@ -86,7 +86,7 @@ class Ledger:
 
     def add(self, flow: Flow, traffic: Traffic) -> None:
         """Add what a flow did since its source was last read."""
-        mac = self._mac_of(flow.lan)
+        mac = flow.mac or self._mac_of(flow.lan)
         if mac is None:
             self._unclaimed.hold_traffic(flow, traffic)
             return
