@@ -15,6 +15,7 @@ FRESH_TTL = 5
 # Where the Internet answers; nothing answers on the silent networks.
 NETWORKS = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/25", "2001:db8:5::/48")
 SILENT = ("203.0.113.128/26", "2001:db8:dead::/48")
+_ANSWERING = tuple(ipaddress.ip_network(network) for network in NETWORKS)
 RESOLVER = "192.0.2.53"
 
 # name: its IPv4 addresses' last octets in 198.51.100.0/24; the same numbers stand in 2001:db8:5:1::/64.
@@ -84,6 +85,11 @@ def resolve(name: str, family: Family) -> Resolution:
         return Resolution(name, aliases, (), TTL, exists=False)
     wanted = tuple(address for address in addresses if ipaddress.ip_address(address).version == family)
     return Resolution(name, aliases, wanted, FRESH_TTL if _FRESH.fullmatch(name) else TTL, exists=True)
+
+
+def answers(address: str) -> bool:
+    """Say whether there is anybody at that address."""
+    return any(ipaddress.ip_address(address) in network for network in _ANSWERING)
 
 
 def _addresses(name: str) -> tuple[str, ...] | None:
