@@ -74,7 +74,9 @@ def _name(text: str) -> bytes:
     return b"".join(bytes([len(label)]) + label.encode() for label in text.split(".")) + b"\0"
 
 
-def dns_exchange(path: Path, resolver: IPv4Address, name: str, address: IPv4Address) -> list[tuple[bool, bytearray]]:
+def dns_exchange(
+    path: Path, resolver: IPv4Address, name: str, address: IPv4Address
+) -> list[tuple[bool, bytearray]]:
     """Return a query for the name and its answer: a CNAME and one address (RFC 1035)."""
     question = _name(name) + struct.pack("!HH", 1, 1)
     target = _name("edge.cdn.example")
@@ -86,7 +88,10 @@ def dns_exchange(path: Path, resolver: IPv4Address, name: str, address: IPv4Addr
     answer = struct.pack("!6H", 7, 0x8180, 1, 2, 0, 0) + question + answers
     return [
         (UP, _packet(path, UP, resolver.packed, 17, struct.pack("!4H", 0, 53, 8 + len(query), 0) + query)),
-        (DOWN, _packet(path, DOWN, resolver.packed, 17, struct.pack("!4H", 53, 0, 8 + len(answer), 0) + answer)),
+        (
+            DOWN,
+            _packet(path, DOWN, resolver.packed, 17, struct.pack("!4H", 53, 0, 8 + len(answer), 0) + answer),
+        ),
     ]
 
 

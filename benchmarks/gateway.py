@@ -60,7 +60,21 @@ def _build(names: dict[str, str]) -> None:
         run("ip", "-n", namespace, "link", "set", "lo", "up")
     for side, interface in (("lan", LAN_INTERFACE), ("wan", WAN_INTERFACE)):
         here, there = names["gw"], names[side]
-        run("ip", "-n", here, "link", "add", interface, "type", "veth", "peer", "name", "peer0", "netns", there)
+        run(
+            "ip",
+            "-n",
+            here,
+            "link",
+            "add",
+            interface,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "peer0",
+            "netns",
+            there,
+        )
         run("ip", "-n", here, "link", "set", interface, "up")
         run("ip", "-n", there, "link", "set", "peer0", "up")
     gateway = names["gw"]
@@ -71,7 +85,20 @@ def _build(names: dict[str, str]) -> None:
         (str(DEVICE), _DEVICE_MAC, LAN_INTERFACE),
         (NEXT_HOP, _OUTSIDE_MAC, WAN_INTERFACE),
     ):
-        run("ip", "-n", gateway, "neighbour", "add", address, "lladdr", mac, "nud", "permanent", "dev", interface)
+        run(
+            "ip",
+            "-n",
+            gateway,
+            "neighbour",
+            "add",
+            address,
+            "lladdr",
+            mac,
+            "nud",
+            "permanent",
+            "dev",
+            interface,
+        )
     _settings(gateway)
     run(*inside(gateway, "nft", "-f", "-"), stdin=_NAT)
 
