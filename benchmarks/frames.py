@@ -17,7 +17,7 @@ _PORT_UP, _PORT_DOWN = 14 + 20, 14 + 22
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """Where the frames go: MAC addresses (6 bytes) and IPv4 addresses (packed) on both sides of the gateway."""
+    """Where the frames go: MAC addresses (6 bytes) and packed IPv4 addresses on both sides of the gateway."""
 
     device_mac: bytes
     gateway_lan_mac: bytes
@@ -29,8 +29,8 @@ class Path:
 
 def _checksum(header: bytes) -> int:
     total = sum(struct.unpack("!10H", header))
-    while total > 0xFFFF:
-        total = (total & 0xFFFF) + (total >> 16)
+    while carry := total >> 16:
+        total = (total & 0xFFFF) + carry
     return ~total & 0xFFFF
 
 
@@ -42,11 +42,10 @@ def _packet(path: Path, up: bool, remote: bytes, protocol: int, body: bytes) -> 
     return bytearray(macs + b"\x08\x00" + header + body)
 
 
-def _segment(up: bool, port: int, seq: int, ack: int, flags: int, payload: bytes = b"") -> bytes:
+def _segment(ports: tuple[int, int], numbers: tuple[int, int], flags: int, payload: bytes) -> bytes:
     options = _SYN_OPTIONS if flags & _SYN else _OPTIONS
-    ports = (0, port) if up else (port, 0)
     offset = (20 + len(options)) // 4 << 4
-    return struct.pack("!HHIIBBHHH", *ports, seq, ack, offset, flags, 0xFFFF, 0, 0) + options + payload
+    return struct.pack("!HHIIBBHHH", *ports, *numbers, offset, flags, 0xFFFF, 0, 0) + options + payload
 
 
 def connection(path: Path, remote: IPv4Address, port: int) -> list[tuple[bool, bytearray]]:
@@ -65,7 +64,16 @@ def connection(path: Path, remote: IPv4Address, port: int) -> list[tuple[bool, b
         (UP, 302, 914, _ACK, b""),
     ]
     return [
-        (up, _packet(path, up, remote.packed, 6, _segment(up, port, seq, ack, flags, payload)))
+        (
+            up,
+            _packet(
+                path,
+                up,
+                remote.packed,
+                6,
+                _segment((0, port) if up else (port, 0), (seq, ack), flags, payload),
+            ),
+        )
         for up, seq, ack, flags, payload in segments
     ]
 
