@@ -1,1 +1,1 @@
-"""The simulated home: a LAN, a gateway and an Internet of made-up names, as network namespaces or as a capture file."""
+"""The simulated home: a LAN, a gateway and a made-up Internet, as network namespaces or as a capture file."""

@@ -26,7 +26,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """Rounds of contacts, made in order, each when the one before is done (`together`: without waiting for it).
+    """Rounds of contacts, made in order, each when the one before is done (`together`: all without waiting).
 
     The first round is `first` seconds after start, the pauses to the next ones come from `every` in turn,
     at most `rounds` rounds. `hold` keeps the connection of its only contact open: a round is then one

@@ -1,6 +1,6 @@
 """A self-made certificate for the made-up Internet's TLS servers."""
 
-import datetime
+import datetime as dt
 import ssl
 from pathlib import Path
 
@@ -14,15 +14,15 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
     """Write `server.pem` and `server.key` for a week and return their paths."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "simulated-internet.example")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=7))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=7))
         .sign(key, hashes.SHA256())
     )
     paths = folder / "server.pem", folder / "server.key"

@@ -100,9 +100,7 @@ class Conversation:
         await asyncio.sleep(_SEGMENT_DELAY)
         self._send(ACK)
 
-    async def _transfer(
-        self, payload: bytes, talk: Callable[..., None], listen: Callable[..., None]
-    ) -> None:
+    async def _transfer(self, payload: bytes, talk: Callable[..., None], listen: Callable[..., None]) -> None:
         """Record segments in flights of ten, each flight acknowledged after a round trip."""
         segments = [payload[at : at + self._mss] for at in range(0, len(payload), self._mss)]
         for number, segment in enumerate(segments, 1):
@@ -120,7 +118,5 @@ class Conversation:
 
     def _receive(self, flags: int, payload: bytes = b"") -> None:
         numbers = (self.theirs, self.ours)
-        self.wire.receive(
-            frames.tcp(self.remote, self.device, self.ports[::-1], numbers, flags, payload)
-        )
+        self.wire.receive(frames.tcp(self.remote, self.device, self.ports[::-1], numbers, flags, payload))
         self.theirs += len(payload) + bool(flags & (SYN | FIN))

@@ -24,7 +24,7 @@ class Lease:
     router: str
 
 
-def client_message(
+def client_message(  # noqa: PLR0913
     kind: int,
     transaction: int,
     mac: str,
@@ -45,7 +45,7 @@ def client_message(
     return _header(1, transaction, mac, "0.0.0.0") + _options(options)
 
 
-def server_message(
+def server_message(  # noqa: PLR0913
     kind: int, transaction: int, mac: str, address: str, *, server: str, prefix: int = 24
 ) -> bytes:
     """Build an OFFER or ACK of a server that is router and resolver too."""

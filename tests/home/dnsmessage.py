@@ -34,7 +34,7 @@ def query(identity: int, name: str, family: Family) -> bytes:
 
 
 def question_of(message: bytes) -> tuple[int, str, int]:
-    """Return id, lower-case name and type of a query; raise ValueError or IndexError when it is no such thing."""
+    """Return id, lower-case name and type of a query; raise ValueError or IndexError when it is none."""
     identity, flags, count = struct.unpack_from(">3H", message)
     if flags & 0x8000 or count != 1:
         raise ValueError("not a query with one question")

@@ -24,7 +24,9 @@ def ethernet(source: str, target: str, payload: bytes, ethertype: int | None = N
     return _mac(target) + _mac(source) + struct.pack(">H", ethertype or _ETHERTYPE[payload[0] >> 4]) + payload
 
 
-def ip(source: str, target: str, protocol: int, payload: bytes, *, identity: int = 0, hops: int = 64) -> bytes:
+def ip(  # noqa: PLR0913
+    source: str, target: str, protocol: int, payload: bytes, *, identity: int = 0, hops: int = 64
+) -> bytes:
     """Build an IPv4 or IPv6 packet."""
     here, there = ipaddress.ip_address(source).packed, ipaddress.ip_address(target).packed
     if len(here) == 16:
@@ -41,7 +43,7 @@ def udp(source: str, target: str, ports: tuple[int, int], payload: bytes) -> byt
     return ip(source, target, UDP, segment[:6] + struct.pack(">H", total) + segment[8:])
 
 
-def tcp(
+def tcp(  # noqa: PLR0913, PLR0917
     source: str,
     target: str,
     ports: tuple[int, int],
@@ -71,7 +73,7 @@ def prohibited(router: str, packet: bytes) -> bytes:
     return ip(router, source, ICMP, message[:2] + struct.pack(">H", checksum(message)) + message[4:])
 
 
-def icmpv6(source: str, target: str, kind: int, code: int, body: bytes, *, hops: int = 255) -> bytes:
+def icmpv6(source: str, target: str, kind: int, code: int, body: bytes, *, hops: int = 255) -> bytes:  # noqa: PLR0913
     """Build an ICMPv6 message in its packet."""
     message = struct.pack(">BBH", kind, code, 0) + body
     total = checksum(_pseudo(source, target, ICMPV6, len(message)) + message)

@@ -118,7 +118,7 @@ class Home:
         device.run("ip", "-6", "route", "replace", "default", "via", GATEWAY6)
 
     def start_device(self, label: str, *arguments: str, log: Path | None = None) -> subprocess.Popen[str]:
-        """Start a device model (`tests.home.device`) in the device's namespace; its log is a line per event."""
+        """Start a device model (`tests.home.device`) in its namespace; its log is a line per event."""
         process = self.devices[label].start(
             PYTHON, "-m", "tests.home.device", *arguments,
             stdout=log.open("w") if log else subprocess.DEVNULL,
@@ -151,7 +151,7 @@ class Home:
 
 @contextlib.contextmanager
 def home(*residents: Resident) -> Iterator[Home]:
-    """Build a home with these devices, run its gateway's and the Internet's servers, and remove it all at the end."""
+    """Build a home with these devices and run its servers; remove it all at the end."""
     labels = [resident.label for resident in residents]
     with (
         cleanup_on_signals(),

@@ -1,8 +1,8 @@
 """The other devices of the simulated home."""
 
 from tests.home.behaviour import Activity, Behaviour, Contact
-from tests.home.hue import hue_bridge
 from tests.home.home import Resident
+from tests.home.hue import hue_bridge
 
 
 def camera() -> Behaviour:

@@ -12,7 +12,7 @@ Firmware = Literal["march2019", "december2019"]
 TIME_SERVERS = tuple(f"time{number}.google.com" for number in range(1, 5))
 WEBSOCKET = "ws.meethue.com"
 DIAGNOSTICS = "diagnostics.meethue.com"
-# Tried one after the other once the cloud has been gone for minutes; the later ones only when the earlier fail.
+# Tried in turn once the cloud has been gone for minutes; the later ones only when the earlier fail.
 CONNECTIVITY_CHECKS: dict[Firmware, tuple[str, ...]] = {
     "march2019": (
         "www2.meethue.com",

@@ -136,7 +136,7 @@ class LiveStage:
         payload = ntp_request(time.time()) if contact.kind == "ntp" else bytes(contact.upload)
         return await self._ask(address, contact.port, payload, contact.timeout) is not None
 
-    async def _ask(self, address: str, port: int, payload: bytes, timeout: float) -> bytes | None:
+    async def _ask(self, address: str, port: int, payload: bytes, patience: float) -> bytes | None:
         """Send a datagram and return the answer, or None."""
         loop = asyncio.get_running_loop()
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -144,7 +144,7 @@ class LiveStage:
             client.setblocking(False)
             with contextlib.suppress(OSError):
                 client.connect((address, port))
-                async with asyncio.timeout(self.real(timeout)):
+                async with asyncio.timeout(self.real(patience)):
                     await loop.sock_sendall(client, payload)
                     return await loop.sock_recv(client, 65535)
         return None

@@ -52,14 +52,14 @@ class Namespace:
         *arguments: str | Path,
         stdout: int | IO[Any] = subprocess.DEVNULL,
         stderr: int | IO[Any] | None = None,
-        **options: Any,
+        cwd: Path | None = None,
     ) -> subprocess.Popen[str]:
         """Start a command inside."""
-        return subprocess.Popen(self.command(*arguments), stdout=stdout, stderr=stderr, text=True, **options)
+        return subprocess.Popen(self.command(*arguments), stdout=stdout, stderr=stderr, text=True, cwd=cwd)
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """Put the calling thread inside: a socket that is made meanwhile belongs to this namespace for good."""
+        """Put the calling thread inside; a socket made meanwhile belongs to this namespace for good."""
         with Path("/proc/thread-self/ns/net").open("rb") as outside, self.path.open("rb") as inside:
             _setns(inside.fileno())
             try:

@@ -15,6 +15,7 @@ class PcapWriter:
     file: BinaryIO
 
     def __post_init__(self) -> None:
+        """Begin the file."""
         self.file.write(struct.pack("<IHHiIII", _MAGIC, 2, 4, 0, 0, 262144, _ETHERNET))
 
     def write(self, at: float, frame: bytes) -> None:

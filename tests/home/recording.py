@@ -29,7 +29,7 @@ _ADVERTISEMENT_PAUSE = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A time without Internet for one device (or all), in seconds since the recording's start.
+    """A time without Internet, in seconds since the recording's start; for one device or domain, or all.
 
     "blocked": the gateway rejects the packets and still resolves names, as in the case study.
     "dead": nothing answers, and the resolver knows no name.
@@ -39,6 +39,12 @@ class Outage:
     end: float
     kind: Literal["blocked", "dead"]
     label: str | None = None
+    domain: str | None = None
+
+    def concerns(self, label: str, name: str) -> bool:
+        """Say whether that device's contact with that name fails."""
+        inside = self.domain is None or f".{name}".endswith(f".{self.domain}")
+        return inside and self.label in (None, label)
 
 
 @dataclass
@@ -58,11 +64,11 @@ class Recording:
         """Record a frame that is seen now."""
         self.writer.write(self.now(), frame)
 
-    def outage(self, label: str) -> Literal["blocked", "dead"] | None:
-        """Return what is wrong with that device's Internet just now."""
+    def outage(self, label: str, name: str) -> Literal["blocked", "dead"] | None:
+        """Return what is wrong just now between that device and that name."""
         elapsed = asyncio.get_running_loop().time()
         for each in self.outages:
-            if each.start <= elapsed < each.end and each.label in (None, label):
+            if each.start <= elapsed < each.end and each.concerns(label, name):
                 return each.kind
         return None
 
@@ -88,7 +94,7 @@ class RecordedLink:
         reply = bytes(contact.download)
         if self.tls:
             request, reply = self.tls.encrypt(request, reply)
-        outage = self.stage.outage()
+        outage = self.stage.outage(contact.name)
         if outage == "blocked":
             await self.conversation.refused(request)
         elif outage == "dead":
@@ -118,9 +124,9 @@ class RecordingStage:
         """Return the recorded time."""
         return self.recording.now()
 
-    def outage(self) -> Literal["blocked", "dead"] | None:
-        """Return what is wrong with the Internet just now."""
-        return self.recording.outage(self.resident.label)
+    def outage(self, name: str) -> Literal["blocked", "dead"] | None:
+        """Return what is wrong just now between the device and that name."""
+        return self.recording.outage(self.resident.label, name)
 
     def clock(self) -> float:
         """Return the device's own clock."""
@@ -171,9 +177,10 @@ class RecordingStage:
         if address is None:
             return None
         conversation = self._conversation(address, contact.port)
-        if self.outage() == "blocked":
+        outage = self.outage(contact.name)
+        if outage == "blocked":
             await conversation.connect_refused()
-        elif self.outage() == "dead" or not answers(address):
+        elif outage == "dead" or not answers(address):
             await conversation.connect_unanswered(_RETRANSMISSIONS)
         elif contact.port not in TCP_PORTS + TLS_PORTS:
             await conversation.wire.travel()
@@ -223,7 +230,7 @@ class RecordingStage:
         self._send(frames.udp(here, GATEWAY4, ports, dnsmessage.query(identity, name, family)))
         await asyncio.sleep(_INTERNET_DELAY)
         answer = resolve(name, family)
-        if self.outage() == "dead":
+        if self.outage(name) == "dead":
             answer = Resolution(name, (), (), 0, exists=False)
         kind = dnsmessage.AAAA if family == 6 else dnsmessage.A
         message = dnsmessage.response(identity, answer, kind)
@@ -240,7 +247,7 @@ class RecordingStage:
         here, ports = self._own_address(remote), (self._port(), contact.port)
         sent = frames.udp(here, remote, ports, request)
         self._send(sent)
-        outage = self.outage()
+        outage = self.outage(contact.name)
         if outage == "blocked":
             await asyncio.sleep(_LAN_DELAY)
             self._receive(frames.prohibited(self._gateway(remote), sent))
@@ -266,7 +273,7 @@ class Part:
     plugged_in: float = 0.0
 
 
-def record(
+def record(  # noqa: PLR0913
     file: BinaryIO,
     parts: Sequence[Part],
     *,

@@ -1,5 +1,6 @@
 """Both ends of a TLS connection in memory: real handshakes and records for a capture file."""
 
+import contextlib
 import ssl
 import tempfile
 from collections.abc import Iterator
@@ -25,10 +26,8 @@ class _End:
     tls: ssl.SSLObject
 
     def shake_hands(self) -> bytes:
-        try:
+        with contextlib.suppress(ssl.SSLWantReadError):
             self.tls.do_handshake()
-        except ssl.SSLWantReadError:
-            pass
         return self.outgoing.read()
 
     def encrypt(self, payload: bytes) -> bytes:

@@ -92,7 +92,7 @@ def answers(address: str) -> bool:
     return any(ipaddress.ip_address(address) in network for network in _ANSWERING)
 
 
-def _addresses(name: str) -> tuple[str, ...] | None:
+def _addresses(name: str) -> tuple[str, ...] | None:  # noqa: PLR0911 (one return a pattern)
     """Return all addresses of a canonical name, or None where it does not exist."""
     if name in _HOSTS:
         return _table_entry(name)
