@@ -50,8 +50,7 @@ class Traffic:
     requests: list[float] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A DNS answer on its way to a LAN address (RFC 1035, section 4).
 
     `name` is the name that was asked for, lower case, printable, without the final dot; `addresses`
