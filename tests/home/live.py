@@ -92,7 +92,7 @@ class LiveStage:
         """Make one contact to the end."""
         if contact.kind in ("udp", "ntp"):
             address = await self._find(contact.name)
-            return bool(address) and await self._datagram(contact, address)
+            return address is not None and await self._datagram(contact, address)
         connection = await self.open(contact)
         if connection is None:
             return False
@@ -106,10 +106,10 @@ class LiveStage:
         address = await self._find(contact.name)
         if not address:
             return None
-        secured = {"ssl": self._tls, "server_hostname": contact.name} if contact.kind == "tls" else {}
+        tls, name = (self._tls, contact.name) if contact.kind == "tls" else (None, None)
         with contextlib.suppress(OSError, ssl.SSLError):
             async with asyncio.timeout(self.real(contact.timeout)):
-                reader, writer = await asyncio.open_connection(address, contact.port, **secured)
+                reader, writer = await asyncio.open_connection(address, contact.port, ssl=tls, server_hostname=name)
                 return Connection(reader, writer, self)
         return None
 

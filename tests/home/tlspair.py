@@ -41,9 +41,10 @@ class TlsPair:
 
     def __init__(self, name: str) -> None:
         client, server = _settings()
-        boxes = [ssl.MemoryBIO() for _ in range(4)]
-        self._client = _End(*boxes[:2], client.wrap_bio(*boxes[:2], server_hostname=name))
-        self._server = _End(*boxes[2:], server.wrap_bio(*boxes[2:], server_side=True))
+        heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._client = _End(heard, said, client.wrap_bio(heard, said, server_hostname=name))
+        heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._server = _End(heard, said, server.wrap_bio(heard, said, server_side=True))
 
     def handshake(self) -> Iterator[tuple[bool, bytes]]:
         """Yield the handshake's flights: whether the client sends, and the bytes."""
