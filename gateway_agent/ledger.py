@@ -22,6 +22,7 @@ _IDLE_QUIET: Final = 60.0  # likewise for a device without any traffic
 _DEVICE_PERIOD: Final = 60.0
 _MAX_OWNERS: Final = 16_384
 _MAX_DEPARTED: Final = 2048
+_MAX_GONE: Final = 4096
 _REFUSED_FOR: Final = 3600.0
 _RETRY_ROOM: Final = 10.0
 _EVICTION_BATCH: Final = 256
@@ -83,6 +84,10 @@ class Ledger:
     def devices(self) -> int:
         """How many devices are known."""
         return len(self._devices)
+
+    def knows(self, mac: Mac) -> bool:
+        """Whether a device is known."""
+        return mac in self._devices
 
     def add(self, flow: Flow, traffic: Traffic) -> None:
         """Add what a flow did since its source was last read."""
@@ -215,6 +220,8 @@ class Ledger:
             if len(self._departed) > _MAX_DEPARTED:
                 del self._departed[next(iter(self._departed))]
         self._gone[device.mac] = None
+        if len(self._gone) > _MAX_GONE:
+            del self._gone[next(iter(self._gone))]
         return True
 
     def _make_room(self, device: Device) -> None:

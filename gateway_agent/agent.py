@@ -1,0 +1,222 @@
+"""The live agent: what is observed goes to firewall, names and ledger; what changed goes to the broker."""
+
+import asyncio
+import logging
+import secrets
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import Final
+
+from gateway_agent import __version__
+from gateway_agent.config import Config
+from gateway_agent.dialogue import Dialogue
+from gateway_agent.enforcement import Enforcement
+from gateway_agent.leases import LeaseFile
+from gateway_agent.ledger import Ledger
+from gateway_agent.logs import fields
+from gateway_agent.model import Answer, FirstContact, HostName, Mac, Neighbour, Observation
+from gateway_agent.names import NameTable
+from gateway_agent.platform import MakePlatform
+from gateway_agent.policy import Problem
+from gateway_agent.policy_store import PolicyStore
+from gateway_agent.publisher import Publisher
+from gateway_agent.readings import Readings
+from gateway_agent.wire import OFFLINE, ONLINE, Info, Message, info, status
+
+_LOG = logging.getLogger(__name__)
+
+_FLUSH: Final = 5.0
+"""Seconds that a stop may take to tell the last figures."""
+
+
+class Agent:
+    """Runs until SIGTERM or SIGINT, or until `stop` is called."""
+
+    def __init__(self, config: Config, make_platform: MakePlatform) -> None:
+        self._config = config
+        self._epoch = secrets.token_hex(8)
+        self._started = self._told_until = time.time()
+        self._platform = make_platform(config, self._observe)
+        platform = self._platform
+        self._ledger = Ledger(
+            epoch=self._epoch,
+            names=NameTable(),
+            limits=config.limits,
+            mac_of=platform.mac_of,
+            is_local=platform.is_local,
+            ignored=platform.is_own,
+            hold=config.interval,
+        )
+        self._leases = LeaseFile(config.lease_file)
+        store = PolicyStore(config.state_directory / "policy.json")
+        self._enforcement = Enforcement(platform.firewall, store)
+        self._readings = Readings(config.interval, self._read)
+        self._dialogue = Dialogue(
+            self._epoch,
+            say=self._say,
+            greet=self._greet,
+            snapshot=self._snapshot,
+            receive_policy=self._receive_policy,
+        )
+        self._publisher = Publisher(config.mqtt, config.gateway, self._epoch, self._dialogue)
+        self._speaking = asyncio.Lock()
+        self._stop = asyncio.Event()
+        self._told_problems: list[Problem] = []
+        self._told_state = -1
+
+    async def run(self) -> None:
+        """Enforce what is on disk, then observe, publish and obey until stopped; then tell the last figures."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        _LOG.info(
+            "started %s",
+            fields(version=__version__, gateway=self._config.gateway, source=self._config.source),
+        )
+        self._enforcement.restore(time.time())
+        try:
+            self._platform.attach()
+            await self._work()
+        finally:
+            self._platform.close(time.time())
+        _LOG.info("stopped")
+
+    def stop(self) -> None:
+        """Let `run` end in order."""
+        self._stop.set()
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            publisher = tasks.create_task(self._publisher.run())
+            readings = tasks.create_task(self._readings.run())
+            dialogue = tasks.create_task(self._dialogue.run())
+            await self._stop.wait()
+            self._dialogue.closing = True
+            readings.cancel()
+            dialogue.cancel()
+            await asyncio.wait([readings, dialogue])
+            await self._flush()
+            publisher.cancel()
+
+    async def _flush(self) -> None:
+        try:
+            async with asyncio.timeout(_FLUSH):
+                await self._count(time.time())
+                told = await self._tell(final=True) and await self._say([status(OFFLINE)])
+        except TimeoutError:
+            told = False
+        if not told:
+            _LOG.warning("last figures not told %s", fields(broker=self._config.mqtt.place))
+        await self._enforcement.save(time.time())
+
+    def _observe(self, observation: Observation) -> None:
+        """Take an observation; names that are blocked go to the firewall before anything else."""
+        firewall = self._platform.firewall
+        if isinstance(observation, Answer):
+            mac = self._platform.mac_of(observation.lan)
+            if firewall is not None:
+                firewall.answered(mac, observation)
+            self._ledger.answered(mac, observation)
+        elif isinstance(observation, FirstContact):
+            self._readings.hasten()
+        else:
+            self._ledger.observe(observation)
+            if isinstance(observation, Neighbour) and firewall is not None:
+                firewall.learned(observation.mac, observation.address)
+
+    async def _read(self) -> None:
+        now = time.time()
+        self._platform.refresh(now)
+        await self._count(now)
+        self._name_hosts()
+        self._enforcement.tick(now, time.monotonic())
+        if self._publisher.connected:
+            await self._tell()
+            await self._tell_changes()
+        await self._enforcement.save(now)
+        end = self._enforcement.next_end()
+        if end is not None and end - now < self._config.interval:
+            self._readings.hasten(max(end - now, 0.1))
+
+    async def _count(self, now: float) -> None:
+        add = self._ledger.add
+        for chunk in self._platform.source.read(now):
+            for flow, traffic in chunk:
+                add(flow, traffic)
+            await asyncio.sleep(0)  # a DNS answer must not wait for the whole reading
+
+    def _name_hosts(self) -> None:
+        for lease in self._leases.leases():
+            if lease.host_name is not None and self._ledger.knows(lease.mac):
+                self._ledger.host_name(HostName(lease.mac, lease.host_name, None, 0.0))
+
+    async def _say(self, messages: Iterable[Message]) -> bool:
+        async with self._speaking:
+            return await self._publisher.publish(messages)
+
+    def _news(
+        self, *, snapshot: bool = False, only: Mac | None = None, final: bool = False
+    ) -> Iterator[Message]:
+        """Return what changed since this was last asked; it counts as told."""
+        start, end = self._told_until, time.time()
+        if only is None:
+            self._told_until = end
+        return self._ledger.collect(min(start, end), end, snapshot=snapshot, only=only, final=final)
+
+    async def _tell(self, *, final: bool = False) -> bool:
+        return await self._say(self._news(final=final))
+
+    async def _tell_changes(self) -> None:
+        if self._problems() != self._told_problems:
+            await self._say([self._info()])
+        if self._enforcement.changes != self._told_state:
+            await self._say([self._state()])
+
+    async def _greet(self) -> None:
+        await self._say([self._info(), status(ONLINE), self._state()])
+        await self._say(self._news(snapshot=True))
+
+    async def _snapshot(self, device: Mac | None) -> bool:
+        if device is not None and not self._ledger.knows(device):
+            return False
+        await self._count(time.time())
+        await self._say(self._news(snapshot=True, only=device))
+        return True
+
+    async def _receive_policy(self, payload: bytes, retained: bool) -> None:
+        now = time.time()
+        self._enforcement.receive(payload, now, retained=retained)
+        await self._enforcement.save(now)
+        await self._say([self._state()])
+        self._readings.hasten()
+
+    def _problems(self) -> list[Problem]:
+        now = time.time()
+        return [
+            *self._platform.problems(now),
+            *self._ledger.problems(now),
+            *self._dialogue.problems(time.monotonic()),
+        ]
+
+    def _info(self) -> Message:
+        self._told_problems = self._problems()
+        return info(
+            Info(
+                gateway=self._config.gateway,
+                name=self._config.name,
+                version=__version__,
+                epoch=self._epoch,
+                started=self._started,
+                interval=self._config.interval,
+                source=self._config.source,
+                capabilities=self._platform.capabilities,
+                limits=asdict(self._config.limits),
+                problems=self._told_problems,
+            )
+        )
+
+    def _state(self) -> Message:
+        self._told_state = self._enforcement.changes
+        return self._enforcement.state()
