@@ -75,6 +75,13 @@ class Agent:
                 stdout=log, stderr=log, cwd=ROOT,
             )  # fmt: skip
 
+    def command(self, *arguments: str) -> str:
+        """Run another of its commands to the end and return what it printed."""
+        return self.home.gateway.run(
+            "env", f"PYTHONPATH={ROOT}", AGENT_PYTHON, "-m", "gateway_agent",
+            *arguments, "--config", self.configuration,
+        )  # fmt: skip
+
     def stop(self) -> None:
         """End it in order (SIGTERM)."""
         if self._process:

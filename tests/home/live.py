@@ -109,7 +109,9 @@ class LiveStage:
         tls, name = (self._tls, contact.name) if contact.kind == "tls" else (None, None)
         with contextlib.suppress(OSError, ssl.SSLError):
             async with asyncio.timeout(self.real(contact.timeout)):
-                reader, writer = await asyncio.open_connection(address, contact.port, ssl=tls, server_hostname=name)
+                reader, writer = await asyncio.open_connection(
+                    address, contact.port, ssl=tls, server_hostname=name
+                )
                 return Connection(reader, writer, self)
         return None
 

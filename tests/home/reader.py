@@ -31,6 +31,7 @@ class Reader:
         self.flows: dict[str, list[Message]] = defaultdict(list)
         self.rows: dict[str, dict[tuple[Any, ...], Message]] = defaultdict(dict)
         self._totals: dict[tuple[str, str], Message] = {}
+        self._newest: dict[tuple[str, str], int] = {}
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
         self._client.username_pw_set(broker.username, broker.password)
         self._client.reconnect_delay_set(1, 1)
@@ -90,7 +91,10 @@ class Reader:
 
     def _heard_flows(self, mac: str, flows: Message) -> None:
         self.flows[mac].append(flows)
-        self._totals[mac, flows["epoch"]] = flows["counters"]
+        newest = self._newest.get((mac, flows["epoch"]), -1)
+        if flows["seq"] > newest:
+            self._newest[mac, flows["epoch"]] = flows["seq"]
+            self._totals[mac, flows["epoch"]] = flows["counters"]
         for row in flows["destinations"]:
             key = (flows["epoch"], row["name"], row["address"], row["protocol"], row["port"], row["first"])
             self.rows[mac][key] = row
