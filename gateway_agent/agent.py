@@ -5,7 +5,7 @@ import logging
 import secrets
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Final
 
@@ -62,12 +62,14 @@ class Agent:
         )
         self._publisher = Publisher(config.mqtt, config.gateway, self._epoch, self._dialogue)
         self._speaking = asyncio.Lock()
+        self._counting = asyncio.Lock()
+        self._told_whole = True
         self._stop = asyncio.Event()
         self._told_problems: list[Problem] = []
         self._told_state = -1
 
     async def run(self) -> None:
-        """Enforce what is on disk, then observe, publish and obey until stopped; then tell the last figures."""
+        """Enforce what is on disk; observe, publish and obey until stopped; tell the last figures."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
@@ -104,7 +106,8 @@ class Agent:
         try:
             async with asyncio.timeout(_FLUSH):
                 await self._count(time.time())
-                told = await self._tell(final=True) and await self._say([status(OFFLINE)])
+                told = await self._tell(snapshot=not self._told_whole, final=True)
+                told = await self._say([status(OFFLINE)]) and told
         except TimeoutError:
             told = False
         if not told:
@@ -142,10 +145,11 @@ class Agent:
 
     async def _count(self, now: float) -> None:
         add = self._ledger.add
-        for chunk in self._platform.source.read(now):
-            for flow, traffic in chunk:
-                add(flow, traffic)
-            await asyncio.sleep(0)  # a DNS answer must not wait for the whole reading
+        async with self._counting:
+            for chunk in self._platform.source.read(now):
+                for flow, traffic in chunk:
+                    add(flow, traffic)
+                await asyncio.sleep(0)  # a DNS answer must not wait for the whole reading
 
     def _name_hosts(self) -> None:
         for lease in self._leases.leases():
@@ -156,33 +160,31 @@ class Agent:
         async with self._speaking:
             return await self._publisher.publish(messages)
 
-    def _news(
-        self, *, snapshot: bool = False, only: Mac | None = None, final: bool = False
-    ) -> Iterator[Message]:
-        """Return what changed since this was last asked; it counts as told."""
+    async def _tell(self, *, snapshot: bool = False, only: Mac | None = None, final: bool = False) -> bool:
+        """Say what changed since this was last done, or everything; what was interrupted is made up for."""
         start, end = self._told_until, time.time()
         if only is None:
             self._told_until = end
-        return self._ledger.collect(min(start, end), end, snapshot=snapshot, only=only, final=final)
-
-    async def _tell(self, *, final: bool = False) -> bool:
-        return await self._say(self._news(final=final))
+        self._told_whole = False
+        news = self._ledger.collect(min(start, end), end, snapshot=snapshot, only=only, final=final)
+        self._told_whole = await self._say(news)
+        return self._told_whole
 
     async def _tell_changes(self) -> None:
-        if self._problems() != self._told_problems:
+        if self._problems() != self._told_problems or self._dialogue.reminds(time.monotonic()):
             await self._say([self._info()])
         if self._enforcement.changes != self._told_state:
             await self._say([self._state()])
 
     async def _greet(self) -> None:
         await self._say([self._info(), status(ONLINE), self._state()])
-        await self._say(self._news(snapshot=True))
+        await self._tell(snapshot=True)
 
     async def _snapshot(self, device: Mac | None) -> bool:
         if device is not None and not self._ledger.knows(device):
             return False
         await self._count(time.time())
-        await self._say(self._news(snapshot=True, only=device))
+        await self._tell(snapshot=True, only=device)
         return True
 
     async def _receive_policy(self, payload: bytes, retained: bool) -> None:
@@ -190,7 +192,7 @@ class Agent:
         self._enforcement.receive(payload, now, retained=retained)
         await self._enforcement.save(now)
         await self._say([self._state()])
-        self._readings.hasten()
+        self._readings.hasten()  # which arranges for the next end of a timed rule
 
     def _problems(self) -> list[Problem]:
         now = time.time()

@@ -1,4 +1,4 @@
-"""What readers ask for and what they are told: policies, commands, and signs of a second agent of the same id."""
+"""What arrives from the broker: policies, commands, and signs of a second agent with the same id."""
 
 import asyncio
 import logging
@@ -19,8 +19,8 @@ _MAX_COMMANDS: Final = 32
 _SNAPSHOT_PAUSE: Final = 1.0
 _STATUS_PAUSE: Final = 5.0
 _ECHO_PATIENCE: Final = 10.0
-_FOREIGN_FOR: Final = 3600.0
 _REMIND: Final = 600.0
+_FOREIGN_FOR: Final = 2.5 * _REMIND
 
 
 class Dialogue:
@@ -94,8 +94,17 @@ class Dialogue:
         """Return whether another agent uses this gateway's id."""
         if now - self._foreign_at > _FOREIGN_FOR:
             return []
-        text = "Another agent publishes under the same gateway id: give each its own `gateway` in its configuration."
+        text = (
+            "Another agent publishes under this gateway id: give each its own `gateway` in its configuration."
+        )
         return [Problem("duplicate_gateway", text)]
+
+    def reminds(self, now: float) -> bool:
+        """Whether to repeat `info`, so that two agents of one id go on noticing each other."""
+        if now - self._foreign_at > _FOREIGN_FOR or now - self._reminded_at < _REMIND:
+            return False
+        self._reminded_at = now
+        return True
 
     def _heard_info(self, payload: bytes) -> None:
         try:

@@ -1,4 +1,4 @@
-"""What is wanted, what is in force, and what is on disk: policies from the broker and from boot to the firewall."""
+"""What is wanted, what is in force, and what is on disk: policies on their way to the firewall."""
 
 import asyncio
 import logging
@@ -134,7 +134,7 @@ class Enforcement:
         except StoreError as error:
             self._faults.append(Problem("not_stored", str(error)))
             self.changes += 1
-            _LOG.error("policy not stored %s", fields(cause=error))  # noqa: TRY400 (its text says it all)
+            _LOG.error("policy not stored %s", fields(cause=error))
 
     def _apply(self, policy: Policy, now: float) -> None:
         assert self._firewall is not None  # noqa: S101 (for the type checker)
@@ -148,7 +148,7 @@ class Enforcement:
             self._faults = [Problem("not_enforced", text, {"revision": policy.revision})]
             self._enforced = self._enforced and self._policy != current
             self._retry_at = time.monotonic() + _RETRY
-            _LOG.error("policy not enforced %s", fields(revision=policy.revision, cause=error))  # noqa: TRY400
+            _LOG.error("policy not enforced %s", fields(revision=policy.revision, cause=error))
             return
         self._policy, self._enforced = current, True
 
