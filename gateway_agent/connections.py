@@ -34,8 +34,7 @@ _SWEEP_EVERY: Final = 10.0
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 
 # What was seen of a TCP connection.
-_SYN, _SYN_ACK, ACKED, PAYLOAD, _FIN_OUT, _FIN_BACK, _RESET = 1, 2, 4, 8, 16, 32, 64
-_HANDSHAKE = _SYN | _SYN_ACK | ACKED
+_SYN_ACK, PAYLOAD, _FIN_OUT, _FIN_BACK, _RESET = 1, 2, 4, 8, 16
 _BOTH_FIN = _FIN_OUT | _FIN_BACK
 _CLOSED = _BOTH_FIN | _RESET
 
@@ -89,9 +88,9 @@ class Connection:
             return True
         return self.initial_sequence not in (None, sequence)
 
-    def data(self, bits: int) -> None:
-        """Note payload, or the acknowledgement that ends the handshake."""
-        self.state |= bits
+    def established(self, sign: int) -> None:
+        """Note the responder's SYN, or payload: the connection may be quiet for long from now on."""
+        self.state |= sign
         if not self.state & _CLOSED:
             self.idle = _TCP_OPEN
 
@@ -189,13 +188,12 @@ class Connections:
     ) -> None:
         """Note a TCP segment with SYN, FIN or RST."""
         if payload:
-            connection.data(PAYLOAD)
+            connection.established(PAYLOAD)
         if flags & SYN:
-            connection.state |= _SYN_ACK if flags & ACK else _SYN
-            if not flags & ACK and connection.initial_sequence is None:
+            if flags & ACK:
+                connection.established(_SYN_ACK)
+            elif connection.initial_sequence is None:
                 connection.initial_sequence = sequence
-        elif forward and flags & ACK and not flags & RST:
-            connection.data(ACKED)
         if not flags & (FIN | RST):
             return
         closed_before = self._is_closed(connection)
@@ -249,8 +247,7 @@ class Connections:
             self._rows.count(row, row.last).unanswered += 1
 
     def _judge_empty(self, connection: Connection) -> None:
-        state = connection.state
-        if state & _HANDSHAKE == _HANDSHAKE and not state & PAYLOAD and not connection.empty:
+        if connection.state & (_SYN_ACK | PAYLOAD) == _SYN_ACK and not connection.empty:
             connection.empty = True
             for row in connection.rows:
                 self._rows.count(row, row.last).empty += 1

@@ -151,7 +151,7 @@ class Survey:
             self._arp[address] for address in self._named_routers & self._arp.keys()
         }
         routers = suspects | named
-        if not routers - {b""}:
+        if not routers - {b""} and not self._named_routers:
             routers |= {
                 mac for mac, _, source, _ in self._links if source in self._answering(roles, networks)
             }

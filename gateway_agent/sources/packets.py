@@ -6,7 +6,6 @@ from typing import Final
 from gateway_agent import dhcp, dns, ntp
 from gateway_agent.connections import (
     ACK,
-    ACKED,
     FIN,
     PAYLOAD,
     RST,
@@ -93,11 +92,10 @@ class PacketsSource:
         if is_tcp:
             if flags & (SYN | FIN | RST):
                 self._control(path, packet, at, flags, frame)
-            elif not connection.state & PAYLOAD:
-                if not transport or packet[9] > frame[transport + 12] >> 4 << 2:
-                    connection.data(PAYLOAD)  # or it cannot be told, and then nobody calls it empty
-                elif path.forward and flags & ACK:
-                    connection.data(ACKED)
+            elif not connection.state & PAYLOAD and (
+                not transport or packet[9] > frame[transport + 12] >> 4 << 2
+            ):
+                connection.established(PAYLOAD)  # or it cannot be told: then nobody calls it empty
         elif connection.replied and connection.idle == UDP_SINGLE:
             self._connections.datagram(connection, at)
         if path.watch is not None:
