@@ -1,7 +1,7 @@
-"""Follows connections through their packets, as the kernel's conntrack does: opened, answered, empty, forgotten.
+"""Follows connections through their packets, as the kernel does: opened, answered, empty, forgotten.
 
-Times are the packets' own. Packets may come somewhat out of order, and a capture begins in the midst of things: what
-was not seen to begin is followed, but not counted as opened.
+Times are the packets' own. Packets may come somewhat out of order, and a capture begins in the midst of
+things: what was not seen to begin is followed, but not counted as opened.
 """
 
 from collections import deque
@@ -50,8 +50,8 @@ _Key = tuple[int, Address, int, Address, int]
 class Connection:
     """One connection; `key` has the protocol, the opener's address and port, then the responder's.
 
-    `counted`: it was seen to begin. `pending`: a reply is waited for. `opener` is the row of the device that opened
-    it, `rows` are those of all its devices.
+    `counted`: it was seen to begin. `pending`: a reply is waited for. `opener` is the row of the device that
+    opened it, `rows` are those of all its devices.
     """
 
     __slots__ = (
@@ -183,7 +183,7 @@ class Connections:
         if connection.key[0] == UDP and at - connection.opened > _STREAM_AFTER:
             connection.idle = _UDP_STREAM
 
-    def control(
+    def control(  # noqa: PLR0913 (what a segment's header says)
         self, connection: Connection, at: float, flags: int, sequence: int, *, forward: bool, payload: bool
     ) -> None:
         """Note a TCP segment with SYN, FIN or RST."""
@@ -261,7 +261,7 @@ _IDLE: Final = {TCP: _TCP_OPENING, UDP: UDP_SINGLE, ICMP: _ICMP_IDLE, ICMPV6: _I
 
 
 def _begins(packet: Packet, flags: int) -> tuple[bool, bool]:
-    """Return whether the first packet that was seen is from the opener, and whether it is a connection's first."""
+    """Return whether a connection's first seen packet is from its opener, and whether it began it."""
     protocol, source, destination = packet.protocol, packet.source_port, packet.destination_port
     if protocol == TCP:
         if flags & SYN:

@@ -32,7 +32,7 @@ class DhcpError(ValueError):
 
 
 class DhcpMessage(NamedTuple):
-    """What is of use in a message. `mac` is the client's; `address` the one a server gives or the client has."""
+    """What is of use in a message: `mac` is the client's, `address` the one it has or is given."""
 
     request: bool
     mac: Mac | None

@@ -1,8 +1,9 @@
 """Reads DNS answers (RFC 1035): who asked for which name, and which addresses are behind it.
 
-The parser is on the path of every answer on the gateway, so it decodes only what it needs: the question's name, and
-of the records those that lead from it through aliases to addresses. Aliases that a server sorts oddly, or writes
-without compression, are compared name by name. Whatever is malformed ends in DnsError, within bounded time.
+The parser is on the path of every answer on the gateway, so it decodes only what it needs: the name in the
+question, and of the records those that lead from it through aliases to addresses. Aliases that a server
+sorts oddly, or writes without compression, are compared by name. What is malformed ends in DnsError, in
+bounded time.
 """
 
 import re
@@ -17,6 +18,7 @@ _A, _CNAME, _PTR, _AAAA, _SVCB, _HTTPS = 1, 5, 12, 28, 64, 65
 _INTERNET = 1
 _SIZE_OF: Final = {_A: 4, _AAAA: 16, _CNAME: 0, _SVCB: 0, _HTTPS: 0}
 """The records that lead to addresses; 0 where their size varies."""
+_ADDRESSES: Final = frozenset({_A, _AAAA})
 _HINT_WIDTH: Final = {4: 4, 6: 16}
 _MAX_TTL: Final = 0x7FFFFFFF
 
@@ -38,7 +40,7 @@ _ESCAPED: Final = [
 ]
 
 _Record = tuple[int, int, int, int, int]
-"""Offset of the owner's name, type, where the data begins and ends, TTL."""
+"""Offset of the owner's name, type, where the data begins and ends, TTL in seconds."""
 
 _texts: dict[bytes, str] = {}
 """Names in wire form that were read before: devices ask for the same few again and again."""
@@ -51,10 +53,10 @@ class DnsError(ValueError):
 def parse_answer(message: bytes, lan: Address, at: float, *, cut: bool = False) -> Answer | None:
     """Return what a DNS message on its way to `lan` answers; None if it is no answer about a name.
 
-    None: a query, another opcode or class, not one question, a reverse lookup, the root. The addresses are those of
-    A and AAAA records along the alias chain, and the address hints of SVCB and HTTPS records (RFC 9460, section 7.3:
-    a client may connect to them). With `cut`, or where the server truncated the message (TC), the records that are
-    there count.
+    None: a query, another opcode or class, not one question, a reverse lookup, the root. The addresses are
+    those of A and AAAA records along the alias chain, and the address hints of SVCB and HTTPS records (RFC
+    9460, section 7.3: a client may connect to them). With `cut`, or where the server truncated the message
+    (TC), the records that are there count.
 
     Raises:
         DnsError: malformed. Nothing else is ever raised.
@@ -92,7 +94,7 @@ def _question_name(message: bytes) -> tuple[str, int]:
 
 
 def _text(wire: bytes) -> str:
-    """Return a name for people: lower case, other than printable ASCII as \\DDD (RFC 4343, section 2.1)."""
+    r"""Return a name for people: what is not printable ASCII as \DDD (RFC 4343, section 2.1)."""
     labels = []
     place = 0
     while size := wire[place]:
@@ -158,67 +160,72 @@ def _resolve(message: bytes, offset: int, records: int, *, partial: bool) -> tup
     later: list[_Record] = []
     for _ in range(min(records, _MAX_RECORDS)):
         try:
-            if message[offset] >= 0xC0:
-                owner, kind, network, ttl, size = _POINTED_RECORD(message, offset)
-                owner &= 0x3FFF
-                data = offset + 12
-            else:
-                owner, data = offset, _end_of_name(message, offset) + 10
-                kind, network, ttl, size = _RECORD(message, data - 10)
+            record = _record(message, offset)
         except (struct.error, IndexError):
             if partial:
                 break
             raise
-        offset = data + size
-        if offset > len(message):
-            if partial:
-                break
-            raise DnsError("a record ends outside of the message")
-        if kind not in _SIZE_OF or network != _INTERNET:
+        owner, kind, data, offset, ttl = record
+        if kind not in _SIZE_OF:
             continue
-        if (_SIZE_OF[kind] or size) != size:
-            raise DnsError("an address of odd size")
-        if ttl > _MAX_TTL:
-            ttl = 0  # RFC 2181, section 8
         if owner not in chain:
-            later.append((owner, kind, data, offset, ttl))
+            later.append(record)
             continue
-        if ttl < shortest:
+        if ttl < shortest:  # noqa: PLR1730 (a comparison costs less than a call)
             shortest = ttl
-        if kind == _A or kind == _AAAA:  # noqa: PLR1714  two comparisons are cheaper than building a set
+        if kind in _ADDRESSES:
             addresses.append(message[data:offset])
         else:
-            _follow(message, kind, data, offset, chain, addresses)
+            _follow(message, record, chain, addresses)
     if later:
-        shortest = _resolve_by_name(message, chain, addresses, shortest, later)
+        shortest = min(shortest, _resolve_by_name(message, later, chain, addresses))
     if len(addresses) > 1:
         addresses = list(dict.fromkeys(addresses))
     return tuple(addresses), shortest if addresses else 0
 
 
-def _resolve_by_name(
-    message: bytes, chain: set[int], addresses: list[Address], shortest: int, later: list[_Record]
-) -> int:
-    """Take the records whose owner is in the chain, but not written as a pointer to it; return the shortest TTL."""
+def _record(message: bytes, offset: int) -> _Record:
+    """Return the record at an offset; of another class than Internet, with type 0."""
+    if message[offset] >= 0xC0:
+        owner, kind, network, ttl, size = _POINTED_RECORD(message, offset)
+        owner &= 0x3FFF
+        if owner >= offset:
+            raise DnsError("a compression pointer that does not point back")
+        data = offset + 12
+    else:
+        owner, data = offset, _end_of_name(message, offset) + 10
+        kind, network, ttl, size = _RECORD(message, data - 10)
+    end = data + size
+    if end > len(message):
+        raise IndexError
+    if network != _INTERNET:
+        kind = 0
+    elif _SIZE_OF.get(kind, 0) not in (0, size):
+        raise DnsError("an address of odd size")
+    return owner, kind, data, end, ttl if ttl <= _MAX_TTL else 0  # RFC 2181, section 8
+
+
+def _resolve_by_name(message: bytes, later: list[_Record], chain: set[int], addresses: list[Address]) -> int:
+    """Take the records whose owner is in the chain, but was not seen to be; return their shortest TTL."""
     names = _Names(message)
     records_of: dict[bytes, list[_Record]] = {}
     for record in later:
         records_of.setdefault(names.wire(record[0]), []).append(record)
+    shortest = _MAX_TTL
     unseen = list(chain)
     while unseen and records_of:
-        for _, kind, data, end, ttl in records_of.pop(names.wire(unseen.pop()), ()):
-            shortest = min(shortest, ttl)
+        for record in records_of.pop(names.wire(unseen.pop()), ()):
+            shortest = min(shortest, record[4])
             before = set(chain)
-            _follow(message, kind, data, end, chain, addresses)
+            _follow(message, record, chain, addresses)
             unseen += chain - before
     return shortest
 
 
-def _follow(
-    message: bytes, kind: int, data: int, end: int, chain: set[int], addresses: list[Address]
-) -> None:
+def _follow(message: bytes, record: _Record, chain: set[int], addresses: list[Address]) -> None:
     """Take one record of the chain: an address, hints, or an alias, whose target joins the chain."""
-    if kind in {_A, _AAAA}:
+    _, kind, data, end, _ = record
+    if kind in _ADDRESSES:
         addresses.append(message[data:end])
         return
     target = data

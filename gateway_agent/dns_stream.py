@@ -19,7 +19,7 @@ class DnsStream:
         self._given_up = False
 
     def segment(self, sequence: int, payload: bytes, *, cut: bool = False) -> Iterator[bytes]:
-        """Yield the messages that a segment completes; segments may be repeated, or come somewhat out of order."""
+        """Yield the messages that a segment completes; it may be repeated, or come somewhat out of order."""
         if self._given_up or not payload:
             return
         self._ahead[sequence] = payload

@@ -1,4 +1,4 @@
-"""Finds the IP packet in a captured frame: link layers, VLAN tags, IPv4 options, IPv6 extension headers, fragments.
+"""Finds the IP packet in a captured frame: link layers, VLAN tags, IP options and extensions, fragments.
 
 Runs once per packet of a capture, so it slices and unpacks, and builds one tuple. Lengths come from the IP
 header, never from what was captured: the snap length of a capture changes no counter.
@@ -13,8 +13,10 @@ from gateway_agent.model import Address
 ICMP, IGMP, TCP, UDP, ICMPV6 = 1, 2, 6, 17, 58
 WITH_PORTS: Final = frozenset({TCP, UDP, 33, 132, 136})
 """Protocols whose header begins with two ports: also DCCP, SCTP, UDP-Lite."""
+_USUAL: Final = frozenset({TCP, UDP})
 
 _IPV4, _IPV6, _ARP = 0x0800, 0x86DD, 0x0806
+_IP: Final = frozenset({_IPV4, _IPV6})
 _VLAN: Final = frozenset({0x8100, 0x88A8, 0x9100, 0x9200})
 _MAX_VLAN_TAGS = 8
 _MAX_EXTENSIONS = 32
@@ -36,9 +38,9 @@ _ECHO_REPLY: Final = frozenset({(ICMP, 0), (ICMPV6, 129)})
 class Packet(NamedTuple):
     """One IP packet. A MAC address is empty where the link layer does not tell it.
 
-    `length` is the IP total length, `size` what of it follows the IP headers. `transport` is the offset of the
-    transport header in the frame; 0 where there is none (a later fragment). The id of an echo request, plus one,
-    stands for its source port, that of a reply for its destination port; unknown ports are 0.
+    `length` is the IP total length, `size` what of it follows the IP headers. `transport` is the offset of
+    the transport header in the frame; 0 where there is none (a later fragment). The id of an echo request,
+    plus one, stands for its source port, that of a reply for its destination port; unknown ports are 0.
     """
 
     source_mac: bytes
@@ -102,7 +104,7 @@ class Decoder:
         if fragment & 0x3FFF:
             key = (source, destination, protocol, identity)
             ports, transport = self._fragment(key, fragment & 0x1FFF, frame, transport)
-        elif protocol == TCP or protocol == UDP:  # noqa: PLR1714  two comparisons are cheaper than building a set
+        elif protocol in _USUAL:
             ports = _TWO_SHORTS(frame, transport) if len(frame) >= transport + 4 else (0, 0)
         else:
             ports = _ports(protocol, frame, transport)
@@ -174,7 +176,7 @@ class Decoder:
         transport: int,
         protocol: int | None = None,
     ) -> tuple[tuple[int, int], int]:
-        """Return a fragment's ports, from the packet's first fragment, and the offset of its transport header."""
+        """Return a fragment's ports, from the packet's first one, and the offset of its transport header."""
         if place:
             return self._fragmented.get(key, (0, 0)), 0
         ports = _ports(key[2] if protocol is None else protocol, frame, transport)
@@ -219,7 +221,7 @@ def _ports(protocol: int, frame: bytes, transport: int) -> tuple[int, int]:
 
 def _ethernet(frame: bytes) -> _Link:
     destination, source, ethertype = _ETHERNET_HEADER(frame)
-    if ethertype == _IPV4 or ethertype == _IPV6:  # noqa: PLR1714  as above
+    if ethertype in _IP:
         return source, destination, ethertype, 14
     return source, destination, *_encapsulated(frame, ethertype, 14)
 

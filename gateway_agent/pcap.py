@@ -1,7 +1,7 @@
 """Reads capture files: pcap (draft-ietf-opsawg-pcap) and pcapng (draft-ietf-opsawg-pcapng), as a stream.
 
 Both byte orders, any time resolution, several sections and interfaces. Nothing in a file is believed: lengths
-are bounded before anything is read, and what cannot be read ends in a CaptureError that names file and offset.
+are bounded before anything is read; what cannot be read ends in a CaptureError that names file and offset.
 """
 
 import struct
@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import BinaryIO, Final, Self
 
 Record = tuple[float, int, bytes, int]
-"""Time in Unix seconds, link type (LINKTYPE_*), the bytes that were captured, the frame's length on the wire."""
+"""Time in Unix seconds, link type (LINKTYPE_*), the captured bytes, the frame's length on the wire."""
 
 MAX_FRAME: Final = 262_144
 """libpcap's MAXIMUM_SNAPLEN: a longer record is damage, not a packet."""
@@ -34,7 +34,7 @@ _OPTION_RESOLUTION, _OPTION_OFFSET = 9, 14
 
 
 class CaptureError(Exception):
-    """A capture file that cannot be read, or not beyond some point; the text names file, offset and reason."""
+    """A capture file that cannot be read, or not to its end; the text names file, offset and reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,17 @@ class Capture:
             raise CaptureError(f"{path}: {error.strerror}") from error
 
     def __enter__(self) -> Self:
+        """Return the capture; the file is closed at the end."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Close the file."""
         self._file.close()
 
     def __iter__(self) -> Iterator[Record]:
+        """Yield the packets from the file's beginning."""
         try:
             self._file.seek(0)
             self._offset = 0
@@ -118,23 +121,17 @@ class Capture:
         order = "<"
         interfaces: list[_Interface] = []
         at = 0.0
-        head = _SECTION + self._file.read(4)
-        while head:
-            if head[:4] == _SECTION:
-                magic = self._file.read(4)
-                if len(head) < 8 or len(magic) < 4:
-                    return self._torn()
-                if magic not in _BYTE_ORDER:
-                    raise self._error("the section's byte order is unreadable")
-                order, interfaces, already = _BYTE_ORDER[magic], [], 4
-            else:
-                already = 0
+        self._file.seek(0)
+        while head := self._file.read(8):
+            magic = self._file.read(4) if head[:4] == _SECTION else b""
+            if magic in _BYTE_ORDER:
+                order, interfaces = _BYTE_ORDER[magic], []
+            elif len(magic) == 4:
+                raise self._error("the section's byte order is unreadable")
             if len(head) < 8:
                 return self._torn()
             kind, length = struct.unpack(f"{order}II", head)
-            if length < 12 + already or length % 4:
-                raise self._error(f"a block of {length} bytes")
-            body = self._body(length - 8 - already, order, length)
+            body = self._body(length, len(magic), order)
             if body is None:
                 return self._torn()
             if kind == _INTERFACE:
@@ -146,12 +143,12 @@ class Capture:
                 at = record[0]
                 yield record
             self._offset += length
-            head = self._file.read(8)
         return None
 
-    def _body(self, size: int, order: str, length: int) -> bytes | None:
-        """Return a block's body without its trailing length, or None where the file ends."""
-        if size > _MAX_BLOCK:
+    def _body(self, length: int, read: int, order: str) -> bytes | None:
+        """Return what is left of a block after `read` bytes of its body, or None where the file ends."""
+        size = length - 8 - read
+        if size < 4 or length % 4 or length > _MAX_BLOCK:
             raise self._error(f"a block of {length} bytes")
         body = self._file.read(size)
         if len(body) < size:

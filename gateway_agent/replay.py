@@ -30,7 +30,7 @@ _LOG = logging.getLogger(__name__)
 INTERVAL: Final = 5.0
 CAPABILITIES: Final = ("connections", "empty", "names", "requests")
 
-_EARLY: Final = 0.4
+_EARLY: Final = 0.9
 """Seconds between a first contact and the reading that it causes; the contract promises one."""
 
 _QUIET: Final = 200.0
@@ -54,8 +54,11 @@ def replay(  # noqa: PLR0913 (the command's options)
     lan: Sequence[Network] = (),
     speed: float = 0.0,
     sleep: Callable[[float], None] = time.sleep,
+    snapshot_wanted: Callable[[], bool] = lambda: False,
 ) -> None:
     """Emit the messages of a capture; `speed` 1 takes as long as the capture did, 0 as long as it needs.
+
+    A true `snapshot_wanted` makes the next messages tell everything.
 
     `lan` are the home's networks; without any of an address family, private and announced ones are taken.
 
@@ -65,7 +68,9 @@ def replay(  # noqa: PLR0913 (the command's options)
     """
     with Capture(path) as capture:
         topology = _survey(capture, lan)
-        playback = _Playback(gateway, path.name, topology, emit, _Pace(speed, sleep))
+        playback = _Playback(
+            gateway, path.name, topology, emit=emit, pace=_Pace(speed, sleep), snapshot_wanted=snapshot_wanted
+        )
         try:
             for record in capture:
                 playback.packet(*record)
@@ -139,11 +144,21 @@ class _Pace:
 class _Playback:
     """Source, names and ledger in the time of a capture; it begins with the first packet."""
 
-    def __init__(self, gateway: str, name: str, topology: Topology, emit: Emit, pace: _Pace) -> None:
+    def __init__(  # noqa: PLR0913 (what a replay is told)
+        self,
+        gateway: str,
+        name: str,
+        topology: Topology,
+        *,
+        emit: Emit,
+        pace: _Pace,
+        snapshot_wanted: Callable[[], bool],
+    ) -> None:
         self._gateway = gateway
         self._name = name
         self._emit = emit
         self._pace = pace
+        self._snapshot_wanted = snapshot_wanted
         self._epoch = secrets.token_hex(8)
         self._source = PacketsSource(topology, self._observe)
         routers = {mac.hex(":") for mac in topology.routers}
@@ -167,7 +182,7 @@ class _Playback:
             self._advance(at)
         if self._pace.active:
             self._pace.until(at)
-        if at > self._last:
+        if at > self._last:  # noqa: PLR1730 (a comparison costs less than a call)
             self._last = at
         self._source.packet(at, link_type, frame, original_length)
 
@@ -233,6 +248,7 @@ class _Playback:
     def _tell(self, now: float, *, final: bool = False) -> None:
         self._early = math.inf
         end = max(now, self._told)
-        for message in self._ledger.collect(self._told, end, snapshot=final, final=final):
+        snapshot = final or self._snapshot_wanted()
+        for message in self._ledger.collect(self._told, end, snapshot=snapshot, final=final):
             self._emit(message)
         self._told = end

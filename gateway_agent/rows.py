@@ -11,7 +11,7 @@ _MAX_REQUESTS: Final = 64
 
 
 class Row:
-    """One flow; `traffic` is None while nothing happened since the last reading, `last` its latest time before."""
+    """One flow; `traffic` is None while nothing happened since the last reading, `last` is its time then."""
 
     __slots__ = ("flow", "last", "traffic")
 

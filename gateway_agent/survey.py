@@ -1,8 +1,8 @@
 """A first look through a capture: which networks are the LAN, and which MAC addresses are routers.
 
-A router's packets carry addresses of others, so counting them by MAC address alone would make it the busiest device.
-What tells a router: it forwards for devices, carries sources from outside the LAN, advertises itself (RFC 4861), or
-DHCP names its address. Somebody who sends through a router himself is a device, whatever sources he makes up.
+A router's packets carry the addresses of others: by MAC address alone it would be the busiest device. It is
+told by what it does: it forwards for devices, brings packets from outside, advertises itself (RFC 4861), or
+DHCP names its address. What sends through a router itself is a device, whatever sources it makes up.
 """
 
 import ipaddress
@@ -84,7 +84,7 @@ class Survey:
         )
 
     def _networks(self) -> list[Network]:
-        """Return the LAN's networks: the given ones; for an address family without any, private and learned ones."""
+        """Return the LAN's networks: the given ones, for a family without any private and learned ones."""
         networks = list(self._lan)
         for version in (4, 6):
             if not any(network.version == version for network in self._lan):
@@ -170,7 +170,7 @@ class Survey:
         return owners
 
     def _answering(self, roles: "_Roles", networks: Networks) -> set[Address]:
-        """Return the LAN's DNS and DHCP servers that have no business on the Internet: a gateway's usual trait."""
+        """Return the LAN's DNS and DHCP servers without business on the Internet: a gateway's usual trait."""
         return {server for server in self._servers if server in networks and server not in roles.abroad}
 
     def _prefixes_of(self, roles: "_Roles", routers: frozenset[bytes], networks: Networks) -> set[Network]:
@@ -191,9 +191,9 @@ class Survey:
 class _Roles:
     """What each MAC address does, given which addresses are the LAN's.
 
-    `at_home` send from a LAN address or from none yet, `reached` receive for one; `routed` send from one to the
-    Internet, so they use a router; `forwarding` receive such packets; `carrying` bring packets from outside.
-    `abroad` are the LAN's addresses with traffic to the Internet, `hosts` those that send without a MAC address.
+    `at_home` send from a LAN address or from none yet, `reached` receive for one; `routed` send from one to
+    the Internet, so they use a router; `forwarding` receive such packets; `carrying` bring some from outside.
+    `abroad` are the LAN's addresses with traffic to the Internet, `hosts` those that send without a MAC.
     """
 
     def __init__(self, links: Iterable[_Link], networks: Networks) -> None:

@@ -1,4 +1,4 @@
-"""Whose the addresses in a capture are: which are the LAN's, which MAC addresses are devices, which are routers."""
+"""Whose the addresses in a capture are: which are the LAN's, which MACs are devices, which are routers."""
 
 import ipaddress
 from collections.abc import Collection, Iterable, Mapping
@@ -47,6 +47,7 @@ class Networks:
         self._known: dict[Address, bool] = {}
 
     def __contains__(self, address: Address) -> bool:
+        """Return whether an address is in one of the networks."""
         known = self._known.get(address)
         if known is None:
             number = int.from_bytes(address)
@@ -61,8 +62,9 @@ class Networks:
 class Topology:
     """What a source of packets has to know of the LAN.
 
-    `devices` and `routers` are MAC addresses in bytes; `owners` tells the MAC address behind an address of theirs.
-    Without MAC addresses, `hosts` are the LAN's addresses that sent anything, `gateways` those that are no device.
+    `devices` and `routers` are MAC addresses in bytes; `owners` tells whose an address is. For packets
+    without MAC addresses, `hosts` are the LAN's addresses that sent anything, `gateways` those that are no
+    device.
     """
 
     networks: Networks
@@ -77,7 +79,7 @@ class Topology:
         return address in self.networks or is_group(address) or not any(address) or address in self.gateways
 
     def sender(self, mac: bytes, address: Address) -> Mac | None:
-        """Return the device that sent a packet with this source, or None where it is a router's or not the LAN's."""
+        """Return the device that sent a packet with this source; None for a router's or one from outside."""
         if mac:
             if mac in self.routers or (mac not in self.devices and address not in self.networks):
                 return None
@@ -87,9 +89,9 @@ class Topology:
         return made_up_mac(address)
 
     def receiver(self, mac: bytes, address: Address, *, cooked: bool) -> Mac | None:
-        """Return the device that a packet with this destination reached; a group's members are not told apart.
+        """Return the device that a packet with this destination reached; None for a group or a router.
 
-        `cooked`: the packet's source has a MAC address but the link layer does not tell the destination's.
+        `cooked`: the link layer tells the source's MAC address, but not the destination's.
         """
         if is_group(address):
             return None

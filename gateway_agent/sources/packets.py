@@ -28,8 +28,8 @@ _UDP_HEADER: Final = 8
 class PacketsSource:
     """Counts packets per device and flow, and observes names, neighbours and host names in them.
 
-    A packet between two devices counts on both, for each in its own direction. What is sent to a group belongs to
-    its sender. Who is a device, `topology` says.
+    A packet between two devices counts on both, for each in its own direction. What is sent to a group
+    belongs to its sender. Who is a device, `topology` says.
     """
 
     name = "packets"
@@ -48,7 +48,9 @@ class PacketsSource:
         """How many flows have counts that were not read yet."""
         return self._rows.changed
 
-    def packet(self, at: float, link_type: int, frame: bytes, original_length: int) -> None:
+    def packet(  # noqa: C901, PLR0912 (once per packet: calls would cost more than lines)
+        self, at: float, link_type: int, frame: bytes, original_length: int
+    ) -> None:
         """Count one captured frame; `at` is its time, `original_length` its length on the wire."""
         packet = self._decoder.packet(link_type, frame, original_length)
         if packet is None:
@@ -67,7 +69,7 @@ class PacketsSource:
         if path is None:
             return
         connection = path.connection
-        if at > connection.last:
+        if at > connection.last:  # noqa: PLR1730 (a comparison costs less than a call)
             connection.last = at
         if not (path.forward or connection.replied):
             self._connections.reply(connection, at)
@@ -131,10 +133,8 @@ class PacketsSource:
         path.watch = self._watch_for(packet, path)
         self._connections.add_path(packet[:7], path, at)
         if forward and sender is not None and connection.counted and connection.opener is None:
-            group = (
-                is_group(packet.destination) or packet.destination_mac[:1] and packet.destination_mac[0] & 1
-            )
-            if not group:
+            to_group = bool(packet.destination_mac) and packet.destination_mac[0] & 1
+            if not to_group and not is_group(packet.destination):
                 self._connections.expect_reply(connection, sender)
         return path
 
@@ -225,10 +225,11 @@ class PacketsSource:
             self._observe(answer)
 
     def _ntp(self, at: float, frame: bytes, packet: Packet, path: Path) -> None:
-        payload = packet.transport + _UDP_HEADER
-        if packet.transport and path.sender is not None and len(frame) > payload:
-            if ntp.is_client_request(frame[payload], packet.size - _UDP_HEADER):
-                self._rows.request(path.sender, at)
+        start = packet.transport + _UDP_HEADER
+        if not packet.transport or path.sender is None or len(frame) <= start:
+            return
+        if ntp.is_client_request(frame[start], packet.size - _UDP_HEADER):
+            self._rows.request(path.sender, at)
 
     def _dhcp(self, at: float, frame: bytes, packet: Packet, _: Path) -> None:
         if not packet.transport:
