@@ -1,0 +1,98 @@
+"""Constants of the SPIN integration."""
+
+import re
+from datetime import timedelta
+from typing import Final
+
+from homeassistant.const import Platform
+
+DOMAIN: Final = "spin"
+PLATFORMS: Final = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR, Platform.SWITCH]
+DOCUMENTATION: Final = "https://github.com/spin-home/spin-home-assistant/blob/main/docs"
+
+# Wire contract
+PROTOCOL: Final = 1
+GATEWAY_ID: Final = re.compile(r"[a-z0-9_-]{1,32}")
+DEFAULT_PREFIX: Final = "spin"
+MAX_MESSAGE_BYTES: Final = 128 * 1024
+# The gateway answers with the policy and its problems, within the limit of a message.
+MAX_POLICY_BYTES: Final = 120 * 1024
+MAX_PROBLEMS: Final = 20
+QOS: Final = 1
+CAPABILITY_BLOCK: Final = "block"
+
+# Config entry
+CONF_GATEWAY: Final = "gateway"
+CONF_PREFIX: Final = "prefix"
+
+# Options, in sections
+SECTION_DEVICES: Final = "devices"
+CONF_MAX_DEVICES: Final = "max_devices"
+CONF_RANDOM_MACS: Final = "random_macs"
+CONF_REMOVE_AFTER_DAYS: Final = "remove_after_days"
+SECTION_LEARNING: Final = "learning"
+CONF_LEARNING_DAYS: Final = "learning_days"
+
+RANDOM_IGNORE: Final = "ignore"
+RANDOM_DISABLED: Final = "disabled"
+RANDOM_ENABLED: Final = "enabled"
+
+DEFAULT_MAX_DEVICES: Final = 100
+DEFAULT_RANDOM_MACS: Final = RANDOM_DISABLED
+DEFAULT_REMOVE_AFTER_DAYS: Final = 90
+DEFAULT_LEARNING_DAYS: Final = 7
+
+# Setting up, asking and answering
+INFO_TIMEOUT: Final = 10.0
+HEAR_TIMEOUT: Final = 2.0
+POLICY_TIMEOUT: Final = 5.0
+# Switches turned in one automation step come within this time and become one policy.
+POLICY_GATHER: Final = 0.02
+SNAPSHOT_COOLDOWN: Final = 2.0
+# The gateway has answered a request for all rows by then; who is not among them, it does not know.
+CATCH_UP: Final = 15.0
+# A gateway's clock that is off by more is not corrected by the delay of its messages.
+MAX_CLOCK_ERROR: Final = 30.0
+
+# A device is shown once it has a name or has exchanged this many packets with the Internet.
+MIN_PACKETS: Final = 5
+
+# Learning: over after this much active time without a destination that was not known.
+QUIET: Final = timedelta(hours=72)
+# A longer silence of the device is absence, which is no evidence of being settled.
+MAX_ACTIVE_GAP: Final = timedelta(hours=1)
+
+# Bounds of what is remembered
+MAX_DESTINATIONS_PER_DEVICE: Final = 2_000
+MAX_DESTINATIONS: Final = 50_000
+MAX_ROWS_PER_DEVICE: Final = 4_096
+MAX_NAMES_PER_DESTINATION: Final = 32
+MAX_EPOCHS_PER_DEVICE: Final = 8
+MAX_LOOKUPS_PER_DEVICE: Final = 256
+MAX_DEVICES_SEEN: Final = 2_048
+MAX_PENDING_EVENTS: Final = 16
+# New destinations of one device that are announced within the window; more are counted only.
+MAX_NEWS: Final = 60
+NEWS_WINDOW: Final = timedelta(hours=1)
+
+# Saving: counters can be caught up from the gateway, so they may wait; what is new may not.
+SAVE_DELAY: Final = 300.0
+SAVE_NEWS_DELAY: Final = 2.0
+
+TICK: Final = timedelta(minutes=1)
+# Absence is judged only after the gateway had this long to report the device.
+ABSENCE_GRACE: Final = timedelta(days=1)
+
+MAX_WARNINGS: Final = 20
+WARNINGS_WINDOW: Final = 60.0
+
+# Fixed: automations are written against these.
+EVENT_NEW_DESTINATION: Final = "new_destination"
+ACTIVITY_EVENTS: Final = [
+    EVENT_NEW_DESTINATION,
+    "blocked_attempt",
+    "connection_failed",
+    "scan_suspected",
+    "flood_suspected",
+    "behaviour_changed",
+]

@@ -1,0 +1,376 @@
+"""One gateway: what it says, which devices it has, whether it can be relied upon."""
+
+import asyncio
+import json
+import logging
+import time
+import uuid
+from datetime import datetime
+
+from homeassistant.components import mqtt
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryError, ConfigEntryNotReady
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.debounce import Debouncer
+from homeassistant.helpers.event import async_call_later, async_track_time_interval
+
+from . import evidence
+from .const import (
+    CAPABILITY_BLOCK,
+    CATCH_UP,
+    CONF_GATEWAY,
+    CONF_PREFIX,
+    DOMAIN,
+    EVENT_NEW_DESTINATION,
+    INFO_TIMEOUT,
+    MAX_CLOCK_ERROR,
+    MAX_DEVICES_SEEN,
+    PROTOCOL,
+    QOS,
+    SNAPSHOT_COOLDOWN,
+    TICK,
+)
+from .destinations import Destination, Group
+from .device import Device
+from .issues import Issues
+from .listener import Listener
+from .models import Counters, GatewayInfo, Mac, Problem, Row
+from .policy import PolicyError, PolicyKeeper
+from .registry import Registry
+from .roster import Roster
+from .rules import Change
+from .wire import (
+    UnsupportedProtocolError,
+    parse_device,
+    parse_flows,
+    parse_info,
+    parse_mac,
+    parse_policy,
+    parse_policy_state,
+    parse_status,
+)
+
+_LOGGER = logging.getLogger(__name__)
+
+type SpinConfigEntry = ConfigEntry[SpinCoordinator]
+
+
+class SpinCoordinator:
+    """All that the entities, actions and diagnostics of one gateway share."""
+
+    def __init__(self, hass: HomeAssistant, entry: SpinConfigEntry, group: Group) -> None:
+        """Listen to nothing yet."""
+        self.hass = hass
+        self.entry = entry
+        self.gateway: str = entry.data[CONF_GATEWAY]
+        self.info: GatewayInfo | None = None
+        self.seen: dict[Mac, None] = {}
+        self.registry = Registry(hass, entry, self.gateway)
+        self.issues = Issues(hass, self.gateway)
+        self.roster = Roster(hass, entry, self.registry, self.issues, group)
+        self.devices = self.roster.devices
+        self.policy = PolicyKeeper(self._publish_policy)
+        self._root = f"{entry.data[CONF_PREFIX]}/{self.gateway}"
+        self._listener = Listener(hass, self._root)
+        self._info_heard = asyncio.Event()
+        self._status_heard = asyncio.Event()
+        self._supported = True
+        self._connected = False
+        self._online = False
+        self._was_available = False
+        self._settled = False
+        self.clock_error = 0.0
+        self._epochs: list[str] = []
+        self._epochs_come_back = 0
+        self._listeners: set[CALLBACK_TYPE] = set()
+        self._snapshot = Debouncer(
+            hass, _LOGGER, cooldown=SNAPSHOT_COOLDOWN, immediate=True, function=self._ask_snapshot
+        )
+
+    # Beginning and end
+
+    async def prepare(self) -> None:
+        """Load what is known, and wait until the gateway has introduced itself."""
+        await self.roster.load()
+        on_unload = self.entry.async_on_unload
+        self._connected = mqtt.is_connected(self.hass)
+        on_unload(mqtt.async_subscribe_connection_status(self.hass, self._connection_changed))
+        on_unload(await self._listener.subscribe("info", self._info_received))
+        on_unload(await self._listener.subscribe("status", self._status_received))
+        try:
+            async with asyncio.timeout(INFO_TIMEOUT):
+                await self._info_heard.wait()
+                if self._supported:
+                    await self._status_heard.wait()
+        except TimeoutError:
+            raise ConfigEntryNotReady(
+                translation_domain=DOMAIN,
+                translation_key="no_info",
+                translation_placeholders={"gateway": self.gateway},
+            ) from None
+        if not self._supported:
+            raise ConfigEntryError(
+                translation_domain=DOMAIN,
+                translation_key="unsupported_protocol",
+                translation_placeholders={"gateway": self.gateway, "version": str(PROTOCOL)},
+            )
+        self.roster.register()
+
+    async def listen(self) -> None:
+        """Listen to all that the gateway says of its devices; to be called once there are entities."""
+        on_unload = self.entry.async_on_unload
+        on_unload(await self._listener.subscribe("policy", self._policy_received))
+        on_unload(await self._listener.subscribe("policy/state", self._policy_state_received))
+        on_unload(await self._listener.subscribe("device/+", self._device_received))
+        on_unload(await self._listener.subscribe("device/+/flows", self._flows_received))
+        on_unload(
+            mqtt.async_on_subscribe_done(
+                self.hass, f"{self._root}/device/+/flows", QOS, self._snapshot.async_schedule_call
+            )
+        )
+        on_unload(async_track_time_interval(self.hass, self._tick, TICK))
+        on_unload(self.hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, self._device_registry_updated))
+        on_unload(self._snapshot.async_shutdown)
+
+    async def close(self) -> None:
+        """Save what is known."""
+        self.policy.close()
+        self.issues.close_all()
+        await self.roster.save()
+
+    # Availability
+
+    @property
+    def available(self) -> bool:
+        """Whether what is shown of the gateway is current, and it can be told to do something."""
+        return self._connected and self._online and self._supported
+
+    @property
+    def can_block(self) -> bool:
+        """Whether the gateway can block at all."""
+        return self.info is not None and CAPABILITY_BLOCK in self.info.capabilities
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What the gateway reports as not in order."""
+        problems = list(self.info.problems) if self.info else []
+        if self.policy.state is not None:
+            problems += self.policy.state.problems
+        if self.info is not None and not self.can_block:
+            problems.append(Problem("cannot_block", ""))
+        if self._epochs_come_back > 1:
+            problems.append(Problem("duplicate_gateway", ""))
+        return list({problem.code: problem for problem in reversed(problems)}.values())[::-1]
+
+    @callback
+    def _connection_changed(self, connected: bool) -> None:
+        self._connected = connected
+        if not connected:
+            # All that counts is retained and comes again, if it still holds.
+            self._online = False
+            self.policy.reset()
+        self._availability_changed()
+
+    @callback
+    def _availability_changed(self) -> None:
+        if self.available == self._was_available:
+            return
+        self._was_available = self.available
+        if not self.available:
+            _LOGGER.info("Gateway %s is unavailable", self.gateway)
+        elif self._settled:
+            _LOGGER.info("Gateway %s is available again", self.gateway)
+        if self.available and not self._settled:
+            self._settled = True
+            self.entry.async_on_unload(async_call_later(self.hass, CATCH_UP, self._catch_up_is_over))
+        self._changed()
+        for device in self.devices.values():
+            device.changed()
+
+    @callback
+    def _catch_up_is_over(self, _now: datetime) -> None:
+        for device in self.devices.values():
+            device.caught_up = True
+            device.changed()
+
+    @callback
+    def listen_gateway(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
+        """Have the listener called when something of the gateway changed; returns how to end it."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
+    @callback
+    def _changed(self) -> None:
+        self.issues.show_problems(self.problems)
+        for listener in list(self._listeners):
+            listener()
+
+    # What the gateway says
+
+    @callback
+    def _info_received(self, _topic: str, payload: bytes, retained: bool) -> None:
+        if not payload:
+            return  # uninstalled; its status says so
+        try:
+            info = parse_info(payload, self.gateway)
+        except UnsupportedProtocolError as err:
+            self._supported = False
+            key = "protocol_too_new" if err.protocol > PROTOCOL else "protocol_too_old"
+            self.issues.open(key, version=str(err.protocol), supported=str(PROTOCOL))
+            self._info_heard.set()
+            self._availability_changed()
+            raise
+        self._supported = True
+        self.issues.close("protocol_too_new")
+        self.issues.close("protocol_too_old")
+        self._watch_epochs(info, retained=retained)
+        self.info = info
+        self.registry.write_gateway(info)
+        self._info_heard.set()
+        self._availability_changed()
+        self._changed()
+
+    def _watch_epochs(self, info: GatewayInfo, *, retained: bool) -> None:
+        """An agent makes a new epoch at each start: old ones that come back are another agent's."""
+        if info.epoch in self._epochs[:-1] and not retained:
+            self._epochs_come_back += 1
+        if info.epoch not in self._epochs[-1:]:
+            self._epochs = [*self._epochs, info.epoch][-4:]
+
+    @callback
+    def _status_received(self, _topic: str, payload: bytes, _retained: bool) -> None:
+        self._online = bool(payload) and parse_status(payload)
+        self._status_heard.set()
+        self._availability_changed()
+
+    @callback
+    def _policy_received(self, _topic: str, payload: bytes, _retained: bool) -> None:
+        if payload:
+            self.policy.wanted_heard(parse_policy(payload))
+
+    @callback
+    def _policy_state_received(self, _topic: str, payload: bytes, _retained: bool) -> None:
+        if not payload:
+            return
+        self.policy.state_heard(parse_policy_state(payload))
+        self._changed()
+        for device in self.devices.values():
+            device.changed()
+
+    @callback
+    def _device_received(self, topic: str, payload: bytes, _retained: bool) -> None:
+        mac = parse_mac(topic.removeprefix("device/"))
+        report = parse_device(payload, mac)
+        if report is None:
+            self.seen.pop(mac, None)
+            if (device := self.devices.get(mac)) is not None:
+                device.reported = False
+            self._changed()
+            return
+        self._note_seen(mac)
+        device = self._device(mac, report.counters, report.hostname)
+        if device is None:
+            return
+        device.report(report, time.time())
+        self.registry.write(device)
+        self.roster.keep(news=False)
+        device.changed()
+
+    @callback
+    def _flows_received(self, topic: str, payload: bytes, retained: bool) -> None:
+        if retained:
+            return  # somebody's copy of an old one: the agent never retains them
+        mac = parse_mac(topic.removeprefix("device/").removesuffix("/flows"))
+        flows = parse_flows(payload)
+        device = self._device(mac, flows.counters, None)
+        if device is None:
+            return
+        now = time.time()
+        if not flows.snapshot:
+            self.clock_error = flows.end - now
+        known = len(device.destinations)
+        news = device.flows(flows, now, is_over=self.roster.learning_is_over)
+        for destination, row in news:
+            self._announce(device, destination, row)
+        self.roster.keep(news=len(device.destinations) > known)
+        device.changed()
+
+    def _device(self, mac: Mac, counters: Counters, hostname: str | None) -> Device | None:
+        device = self.devices.get(mac)
+        if device is None and (device := self.roster.admit(mac, counters, hostname)) is not None:
+            # What it did before is not known yet.
+            self._snapshot.async_schedule_call()
+        return device
+
+    @callback
+    def _announce(self, device: Device, destination: Destination, row: Row) -> None:
+        if not device.may_announce(time.time()):
+            return
+        others = [
+            self.registry.name(other.mac)
+            for other in self.devices.values()
+            if other is not device and destination.key in other.destinations
+        ]
+        device.announce(
+            EVENT_NEW_DESTINATION,
+            evidence.new_destination(self.gateway, device, destination, row, others),
+        )
+
+    def _note_seen(self, mac: Mac) -> None:
+        if mac not in self.seen and len(self.seen) < MAX_DEVICES_SEEN:
+            self.seen[mac] = None
+            self._changed()
+
+    @callback
+    def _device_registry_updated(self, event: Event[dr.EventDeviceRegistryUpdatedData]) -> None:
+        """Take over what another integration says of a device with the same MAC address."""
+        if event.data["action"] == "remove":
+            return
+        entry = dr.async_get(self.hass).async_get(event.data["device_id"])
+        if not isinstance(entry, dr.DeviceEntry) or entry.config_entry_id == self.entry.entry_id:
+            return
+        for kind, value in entry.connections:
+            if kind == dr.CONNECTION_NETWORK_MAC and (device := self.devices.get(value)) is not None:
+                self.registry.write(device)
+
+    @callback
+    def _tick(self, _now: datetime) -> None:
+        if self.available:
+            self.roster.tick(self.is_blocked)
+
+    # Policy
+
+    def may_be_removed(self, mac: Mac) -> bool:
+        """Return whether the gateway neither reports the device nor holds a block of it."""
+        device = self.devices.get(mac)
+        return device is None or not (device.reported or self.is_blocked(mac))
+
+    def is_blocked(self, mac: Mac) -> bool:
+        """Return whether the gateway enforces a block of the device."""
+        state = self.policy.state
+        return state is not None and state.enforced and state.policy.device(mac).blocked
+
+    async def change_policy(self, change: Change) -> None:
+        """Change the gateway's policy; returns when it is enforced.
+
+        Raises:
+            PolicyError: it is not
+        """
+        if not self.available:
+            raise PolicyError("gateway_unavailable", gateway=self.gateway)
+        if not self.can_block:
+            raise PolicyError("cannot_block", gateway=self.gateway)
+        await self.policy.change(change)
+
+    def gateway_time(self) -> float:
+        """Return the time by the gateway's clock, which may be wrong."""
+        error = self.clock_error
+        return time.time() + (error if abs(error) > MAX_CLOCK_ERROR else 0.0)
+
+    async def _publish_policy(self, payload: str) -> None:
+        await mqtt.async_publish(self.hass, f"{self._root}/policy", payload, QOS, retain=True)
+
+    async def _ask_snapshot(self) -> None:
+        command = {"id": uuid.uuid4().hex, "command": "snapshot"}
+        await mqtt.async_publish(self.hass, f"{self._root}/command", json.dumps(command), QOS)

@@ -1,0 +1,167 @@
+"""The devices of a gateway that Home Assistant shows: who gets in, who is removed, what is kept of them."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+
+from .const import (
+    ABSENCE_GRACE,
+    MAX_DESTINATIONS,
+    MIN_PACKETS,
+    RANDOM_DISABLED,
+    RANDOM_ENABLED,
+    RANDOM_IGNORE,
+    SAVE_DELAY,
+    SAVE_NEWS_DELAY,
+    TICK,
+)
+from .destinations import Destinations, Group
+from .device import Device
+from .issues import Issues
+from .learning import DAY, Learning
+from .memory import Memory
+from .models import Counters, Mac
+from .naming import is_random, linked_device
+from .options import Options
+from .registry import Registry
+
+_LOGGER = logging.getLogger(__name__)
+
+type AddDevices = Callable[[list[Device]], None]
+
+
+class Roster:
+    """All devices by MAC address, and for how long their gateway was heard."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry,
+        registry: Registry,
+        issues: Issues,
+        group: Group,
+    ) -> None:
+        """Begin with none."""
+        self.devices: dict[Mac, Device] = {}
+        self._hass = hass
+        self._options = Options.read(entry.options)
+        self._registry = registry
+        self._issues = issues
+        self._group = group
+        self._memory = Memory(hass, entry.entry_id, self._contents)
+        self._heard = 0.0
+        self._heard_this_time = 0.0
+        self._add_devices: list[AddDevices] = []
+
+    async def load(self) -> None:
+        """Load what is known from before."""
+        devices, self._heard = await self._memory.load(self._group)
+        self.devices.update(devices)
+
+    async def save(self) -> None:
+        """Save what is known."""
+        await self._memory.save()
+
+    def _contents(self) -> dict[str, Any]:
+        return {
+            "heard": self._heard,
+            "devices": {mac: device.as_dict() for mac, device in list(self.devices.items())},
+        }
+
+    @callback
+    def register(self) -> None:
+        """Bring the device registry in line with what was loaded and with the options."""
+        for device in list(self.devices.values()):
+            if self._is_made_up(device.mac):
+                if self._options.random_macs == RANDOM_IGNORE:
+                    self.remove(device.mac)
+                    continue
+                if self._options.random_macs == RANDOM_ENABLED:
+                    self._registry.enable(device.mac)
+            self._registry.write(device)
+
+    @callback
+    def on_new_devices(self, add: AddDevices) -> CALLBACK_TYPE:
+        """Have `add` called with all devices and then with each new one; returns how to end it."""
+        add(list(self.devices.values()))
+        self._add_devices.append(add)
+        return lambda: self._add_devices.remove(add)
+
+    @callback
+    def admit(self, mac: Mac, counters: Counters, hostname: str | None) -> Device | None:
+        """Return a new device if it has a name or real traffic, and there is room for it."""
+        if counters.packets < MIN_PACKETS and not hostname:
+            return None
+        made_up = self._is_made_up(mac)
+        if made_up and self._options.random_macs == RANDOM_IGNORE:
+            return None
+        if self._peers(mac) >= self._options.max_devices:
+            self._issues.open("too_many_devices", limit=str(self._options.max_devices))
+            return None
+        device = Device(mac, Destinations(self._group), Learning(self._heard), time.time())
+        device.hostname = hostname or None
+        self.devices[mac] = device
+        self._registry.write(device, disabled=made_up and self._options.random_macs == RANDOM_DISABLED)
+        for add in self._add_devices:
+            add([device])
+        return device
+
+    def _is_made_up(self, mac: Mac) -> bool:
+        return is_random(mac) and linked_device(self._hass, mac) is None
+
+    def _peers(self, mac: Mac) -> int:
+        """Count the devices that compete for room: disabled passers-by take none from the others."""
+        if self._options.random_macs != RANDOM_DISABLED:
+            return len(self.devices)
+        return sum(is_random(other) == is_random(mac) for other in self.devices)
+
+    def learning_is_over(self, learning: Learning) -> bool:
+        """Return whether what a device does for the first time is news."""
+        return learning.is_over(self._heard, self._options.learning_days)
+
+    @callback
+    def keep(self, *, news: bool) -> None:
+        """Have changes saved, news soon; and hold the bound of all destinations together."""
+        self._memory.save_later(SAVE_NEWS_DELAY if news else SAVE_DELAY)
+        if not news:
+            return
+        excess = sum(len(device.destinations) for device in self.devices.values()) - MAX_DESTINATIONS
+        while excess > 0:
+            largest = max(self.devices.values(), key=lambda device: len(device.destinations))
+            excess -= largest.destinations.forget_oldest()
+
+    @callback
+    def forget(self, mac: Mac) -> None:
+        """Forget a device that is gone from the device registry."""
+        self.devices.pop(mac, None)
+        self._issues.close("too_many_devices")
+        self._memory.save_later(SAVE_NEWS_DELAY)
+
+    @callback
+    def remove(self, mac: Mac) -> None:
+        """Remove a device from Home Assistant."""
+        self._registry.remove(mac)
+        self.forget(mac)
+
+    @callback
+    def tick(self, is_blocked: Callable[[Mac], bool]) -> None:
+        """Let the time pass in which the gateway was heard, and remove who is absent for too long.
+
+        A blocked device stays: without its switch nobody could unblock it.
+        """
+        self._heard += TICK.total_seconds()
+        self._heard_this_time += TICK.total_seconds()
+        self._memory.save_later(SAVE_DELAY)
+        days = self._options.remove_after_days
+        if not days or self._heard_this_time < ABSENCE_GRACE.total_seconds():
+            return
+        for mac, device in list(self.devices.items()):
+            if device.last_seen < time.time() - days * DAY and not is_blocked(mac):
+                _LOGGER.info(
+                    "Removing a device that was absent for %s days: %s", days, self._registry.name(mac)
+                )
+                self.remove(mac)

@@ -1,0 +1,103 @@
+"""What a policy says, and the changes that can be made to it: pure functions.
+
+A change may be applied twice without harm. Precedence: a blocked device > what the device is
+allowed > what it is not > what everyone is allowed > what nobody is. Among the names of one level
+the most specific decides; what is allowed wins over what is blocked where both hold.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+
+from .models import DevicePolicy, Mac, Policy, Rule
+
+type Change = Callable[[Policy], Policy]
+
+ALLOW = "allow"
+BLOCK = "block"
+
+
+def _with_device(policy: Policy, mac: Mac, device: DevicePolicy) -> Policy:
+    devices = {**policy.devices, mac: device}
+    if device == DevicePolicy():
+        del devices[mac]
+    return replace(policy, devices=devices)
+
+
+def block_device(mac: Mac, *, until: float | None = None) -> Change:
+    """Cut a device off the Internet, for good or until a time of the gateway's clock."""
+
+    def change(policy: Policy) -> Policy:
+        return _with_device(policy, mac, replace(policy.device(mac), blocked=True, until=until))
+
+    return change
+
+
+def unblock_device(mac: Mac) -> Change:
+    """Let a device use the Internet; the rules for its destinations stay."""
+
+    def change(policy: Policy) -> Policy:
+        return _with_device(policy, mac, replace(policy.device(mac), blocked=False, until=None))
+
+    return change
+
+
+def _same_target(one: Rule, other: Rule) -> bool:
+    return one.name == other.name and one.address == other.address
+
+
+def set_rule(mac: Mac | None, rule: Rule) -> Change:
+    """Put a rule in the place of those with the same target, for a device or for everyone."""
+
+    def put(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+        others = tuple(r for r in rules if not _same_target(r, rule))
+        return tuple(rules) if rule in rules and len(others) == len(rules) - 1 else (*others, rule)
+
+    return _edit_rules(mac, put)
+
+
+def remove_rule(mac: Mac | None, target: Rule) -> Change:
+    """Take away the rules with this target, for a device or for everyone."""
+    return _edit_rules(mac, lambda rules: tuple(r for r in rules if not _same_target(r, target)))
+
+
+def _edit_rules(mac: Mac | None, edit: Callable[[Sequence[Rule]], tuple[Rule, ...]]) -> Change:
+    def change(policy: Policy) -> Policy:
+        if mac is None:
+            return replace(policy, everyone=edit(policy.everyone))
+        device = policy.device(mac)
+        return _with_device(policy, mac, replace(device, destinations=edit(device.destinations)))
+
+    return change
+
+
+def together(changes: Sequence[Change]) -> Change:
+    """Make one change of several."""
+
+    def change(policy: Policy) -> Policy:
+        for one in changes:
+            policy = one(policy)
+        return policy
+
+    return change
+
+
+def _level(rules: Sequence[Rule], name: str | None, addresses: Collection[str]) -> str | None:
+    actions = {
+        rule.action
+        for rule in rules
+        if rule.address and any(ip_address(a) in ip_network(rule.address) for a in addresses)
+    }
+    if name is not None:
+        suffixes = [r for r in rules if r.name and (name == r.name or name.endswith(f".{r.name}"))]
+        longest = max((len(r.target) for r in suffixes), default=0)
+        actions |= {r.action for r in suffixes if len(r.target) == longest}
+    return next((action for action in (ALLOW, BLOCK) if action in actions), None)
+
+
+def decision(policy: Policy, mac: Mac, name: str | None, addresses: Collection[str]) -> str | None:
+    """Return what the policy says of a device's traffic to a name and its addresses, None for nothing."""
+    device = policy.device(mac)
+    if device.blocked:
+        return BLOCK
+    return _level(device.destinations, name, addresses) or _level(policy.everyone, name, addresses)
