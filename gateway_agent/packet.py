@@ -26,11 +26,15 @@ _ETHERNET_HEADER = struct.Struct("!6s6sH").unpack_from
 _IPV4_HEADER = struct.Struct("!BxHHHxBxx4s4s").unpack_from
 _IPV6_HEADER = struct.Struct("!IHBx16s16s").unpack_from
 _TWO_SHORTS = struct.Struct("!HH").unpack_from
+_FRAGMENT_HEADER = struct.Struct("!HI").unpack_from
 _ARP_SENDER = struct.Struct("!HHBBH6s4s").unpack_from
 
 # RFC 8200 section 4, RFC 4302; as the kernel's ipv6_find_hdr() skips them.
 _FRAGMENT, _AUTHENTICATION = 44, 51
 _EXTENSIONS: Final = frozenset({0, 43, _FRAGMENT, _AUTHENTICATION, 60})
+# A jumbogram (RFC 2675) or segmentation offload: the header tells no length.
+_LONGER_THAN_TOLD: Final = frozenset({0, TCP})
+_UNKNOWN: Final = (0, 0, 0)
 _ECHO_REQUEST: Final = frozenset({(ICMP, 8), (ICMPV6, 128)})
 _ECHO_REPLY: Final = frozenset({(ICMP, 0), (ICMPV6, 129)})
 
@@ -72,7 +76,7 @@ class Decoder:
     """Decodes frames; remembers, bounded, the ports of packets that came in fragments."""
 
     def __init__(self) -> None:
-        self._fragmented: dict[tuple[Address, Address, int, int], tuple[int, int]] = {}
+        self._fragmented: dict[tuple[Address, Address, int, int], tuple[int, int, int]] = {}
 
     def packet(self, link_type: int, frame: bytes, original_length: int) -> Packet | None:
         """Return the IP packet in a frame, or None where there is none or its headers were cut off."""
@@ -103,24 +107,19 @@ class Decoder:
         transport = offset + header
         if fragment & 0x3FFF:
             key = (source, destination, protocol, identity)
-            ports, transport = self._fragment(key, fragment & 0x1FFF, frame, transport)
+            if fragment & 0x1FFF:
+                transport = 0
+                ports = self._fragmented.get(key, _UNKNOWN)[1:]
+            else:
+                ports = self._first_fragment(key, protocol, frame, transport)
         elif protocol in _USUAL:
             ports = _TWO_SHORTS(frame, transport) if len(frame) >= transport + 4 else (0, 0)
         else:
             ports = _ports(protocol, frame, transport)
+        rest = length - header
         return _new(
             Packet,
-            (
-                source_mac,
-                destination_mac,
-                source,
-                destination,
-                protocol,
-                *ports,
-                length,
-                transport,
-                length - header,
-            ),
+            (source_mac, destination_mac, source, destination, protocol, *ports, length, transport, rest),
         )
 
     def _ipv6(
@@ -129,62 +128,60 @@ class Decoder:
         version, size, protocol, source, destination = _IPV6_HEADER(frame, offset)
         if version >> 28 != 6:
             return None
+        if not size and protocol in _LONGER_THAN_TOLD:
+            size = max(wire - offset - 40, 0)
         transport = offset + 40
-        if not size and protocol in {0, TCP}:
-            size = max(wire - transport, 0)  # a jumbogram (RFC 2675), or segmentation offload
-        fragment: tuple[int, int] | None = None
-        for _ in range(_MAX_EXTENSIONS):
-            if protocol not in _EXTENSIONS or len(frame) < transport + 8:
-                break
-            if protocol == _FRAGMENT:
-                place, identity = struct.unpack_from("!HI", frame, transport + 2)
-                protocol, transport = frame[transport], transport + 8
-                if place & 0xFFF9:
-                    fragment = (place >> 3, identity)
-                    if place >> 3:
-                        break
-            elif protocol == _AUTHENTICATION:
-                protocol, transport = frame[transport], transport + ((frame[transport + 1] + 2) << 2)
-            else:
-                protocol, transport = frame[transport], transport + ((frame[transport + 1] + 1) << 3)
-        headers = transport - offset
-        if fragment is None:
+        identity = place = None
+        if protocol in _EXTENSIONS:
+            protocol, transport, identity, place = _skip_extensions(frame, protocol, transport)
+        rest = max(size + 40 + offset - transport, 0)
+        if identity is None:
             ports = _ports(protocol, frame, transport)
+        elif place:
+            transport = 0
+            known = self._fragmented.get((source, destination, -1, identity), (protocol, 0, 0))
+            protocol, ports = known[0], known[1:]
         else:
-            key = (source, destination, 0, fragment[1])
-            ports, transport = self._fragment(key, fragment[0], frame, transport, protocol)
+            ports = self._first_fragment((source, destination, -1, identity), protocol, frame, transport)
         return _new(
             Packet,
-            (
-                source_mac,
-                destination_mac,
-                source,
-                destination,
-                protocol,
-                *ports,
-                size + 40,
-                transport,
-                size + 40 - headers,
-            ),
+            (source_mac, destination_mac, source, destination, protocol, *ports, size + 40, transport, rest),
         )
 
-    def _fragment(
-        self,
-        key: tuple[Address, Address, int, int],
-        place: int,
-        frame: bytes,
-        transport: int,
-        protocol: int | None = None,
-    ) -> tuple[tuple[int, int], int]:
-        """Return a fragment's ports, from the packet's first one, and the offset of its transport header."""
-        if place:
-            return self._fragmented.get(key, (0, 0)), 0
-        ports = _ports(key[2] if protocol is None else protocol, frame, transport)
+    def _first_fragment(
+        self, key: tuple[Address, Address, int, int], protocol: int, frame: bytes, transport: int
+    ) -> tuple[int, int]:
+        """Return the ports of a packet's first fragment, and remember them for the others."""
+        ports = _ports(protocol, frame, transport)
         self._fragmented.pop(key, None)
-        self._fragmented[key] = ports
+        self._fragmented[key] = (protocol, *ports)
         if len(self._fragmented) > _MAX_FRAGMENTED:
             del self._fragmented[next(iter(self._fragmented))]
-        return ports, transport
+        return ports
+
+
+def _skip_extensions(frame: bytes, protocol: int, place: int) -> tuple[int, int, int | None, int]:
+    """Return protocol and offset behind the extension headers, and a fragment's identity and place.
+
+    The identity is None where the packet is whole. What follows the header of a later fragment is no header.
+    """
+    identity: int | None = None
+    for _ in range(_MAX_EXTENSIONS):
+        if protocol not in _EXTENSIONS or len(frame) < place + 8:
+            break
+        following, size = frame[place], frame[place + 1]
+        if protocol == _FRAGMENT:
+            fragment, found = _FRAGMENT_HEADER(frame, place + 2)
+            protocol, place = following, place + 8
+            if fragment & 0xFFF9:
+                identity = found
+            if fragment >> 3:
+                return protocol, place, identity, fragment >> 3
+        elif protocol == _AUTHENTICATION:
+            protocol, place = following, place + ((size + 2) << 2)
+        else:
+            protocol, place = following, place + ((size + 1) << 3)
+    return protocol, place, identity, 0
 
 
 def arp_sender(link_type: int, frame: bytes) -> ArpSender | None:
@@ -241,13 +238,17 @@ def _encapsulated(frame: bytes, ethertype: int, offset: int) -> tuple[int, int]:
 def _cooked(frame: bytes) -> _Link:
     """Read LINKTYPE_LINUX_SLL: it tells the sender's address only."""
     size, address, ethertype = struct.unpack_from("!4xH8sH", frame)
-    return address[:6] if size == 6 else b"", b"", *_encapsulated(frame, ethertype, 16)
+    return _mac(address, size), b"", *_encapsulated(frame, ethertype, 16)
 
 
 def _cooked2(frame: bytes) -> _Link:
     """Read LINKTYPE_LINUX_SLL2."""
     ethertype, size, address = struct.unpack_from("!H9xB8s", frame)
-    return address[:6] if size == 6 else b"", b"", *_encapsulated(frame, ethertype, 20)
+    return _mac(address, size), b"", *_encapsulated(frame, ethertype, 20)
+
+
+def _mac(field: bytes, size: int) -> bytes:
+    return field[:6] if size == 6 and any(field[:6]) else b""
 
 
 def _raw(frame: bytes) -> _Link:
