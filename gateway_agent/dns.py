@@ -16,6 +16,7 @@ PORT: Final = 53
 
 _A, _CNAME, _PTR, _AAAA, _SVCB, _HTTPS = 1, 5, 12, 28, 64, 65
 _INTERNET = 1
+_TRUNCATED = 0x0200
 _SIZE_OF: Final = {_A: 4, _AAAA: 16, _CNAME: 0, _SVCB: 0, _HTTPS: 0}
 """The records that lead to addresses; 0 where their size varies."""
 _ADDRESSES: Final = frozenset({_A, _AAAA})
@@ -29,7 +30,7 @@ _MAX_RECORDS = 512
 _MAX_LABELS = 4096
 _KNOWN_NAMES = 8192
 
-_HEADER = struct.Struct("!xxHHH").unpack_from
+_HEADER = struct.Struct("!xxHHH4x").unpack_from
 _QUESTION = struct.Struct("!HH").unpack_from
 _RECORD = struct.Struct("!HHIH").unpack_from
 _POINTED_RECORD = struct.Struct("!HHHIH").unpack_from
@@ -73,8 +74,10 @@ def parse_answer(message: bytes, lan: Address, at: float, *, cut: bool = False) 
         if network != _INTERNET or kind == _PTR or not name:
             return None
         if flags & 15 or not records:
+            if flags & (_TRUNCATED | 15) == _TRUNCATED:
+                return None  # the answer will come over TCP
             return Answer(lan, name, (), 0, False, at)
-        addresses, ttl = _resolve(message, end + 4, records, partial=cut or bool(flags & 0x0200))
+        addresses, ttl = _resolve(message, end + 4, records, partial=cut or bool(flags & _TRUNCATED))
         return Answer(lan, name, addresses, ttl, True, at)
     except (struct.error, IndexError):
         raise DnsError("the message ends too early") from None
