@@ -82,11 +82,13 @@ class Connection:
         self.rows: list[Row] = []
         self.paths: list[PathKey] = []
 
-    def superseded(self, sequence: int, *, forward: bool) -> bool:
+    def superseded(self, flags: int, sequence: int, *, forward: bool) -> bool:
         """Return whether a SYN begins another connection between the same ports."""
-        if not forward or not self.counted:
+        if not self.counted:
             return True
-        return self.initial_sequence not in (None, sequence)
+        if flags & ACK:
+            return False
+        return not forward or self.initial_sequence not in (None, sequence)
 
     def established(self, sign: int) -> None:
         """Note the responder's SYN, or payload: the connection may be quiet for long from now on."""
@@ -138,7 +140,8 @@ class Connections:
             connection = self._table.get(key)
             if connection is None:
                 continue
-            if at - connection.last <= connection.idle:
+            begins_anew = flags & SYN and not connection.counted
+            if at - connection.last <= connection.idle and not begins_anew:
                 return connection, forward
             self.forget(connection)
         forward, counted = _begins(packet, flags)
@@ -154,6 +157,7 @@ class Connections:
         for row in (path.sender, path.receiver):
             if row is not None and row not in connection.rows:
                 connection.rows.append(row)
+                del connection.rows[:-_MAX_PATHS]
                 if connection.counted:
                     self._rows.count(row, at).connections += 1
         connection.paths.append(key)

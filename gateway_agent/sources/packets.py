@@ -5,7 +5,6 @@ from typing import Final
 
 from gateway_agent import dhcp, dns, ntp
 from gateway_agent.connections import (
-    ACK,
     FIN,
     PAYLOAD,
     RST,
@@ -64,8 +63,8 @@ class PacketsSource:
         path = self._connections.paths.get(packet[:7])
         if path is None or at - path.connection.last > path.connection.idle:
             path = self._begin(packet, at, flags)
-        elif flags & SYN and not flags & ACK:
-            path = self._syn(path, packet, at, frame)
+        elif flags & SYN:
+            path = self._syn(path, packet, at, flags, frame)
         if path is None:
             return
         connection = path.connection
@@ -138,13 +137,13 @@ class PacketsSource:
                 self._connections.expect_reply(connection, sender)
         return path
 
-    def _syn(self, path: Path, packet: Packet, at: float, frame: bytes) -> Path | None:
+    def _syn(self, path: Path, packet: Packet, at: float, flags: int, frame: bytes) -> Path | None:
         """Return the path of a SYN: the same if it is sent again, a new connection's otherwise."""
         sequence = int.from_bytes(frame[packet.transport + 4 : packet.transport + 8])
-        if not path.connection.superseded(sequence, forward=path.forward):
+        if not path.connection.superseded(flags, sequence, forward=path.forward):
             return path
         self._connections.forget(path.connection)
-        return self._begin(packet, at, SYN)
+        return self._begin(packet, at, flags)
 
     def _control(self, path: Path, packet: Packet, at: float, flags: int, frame: bytes) -> None:
         transport = packet.transport
