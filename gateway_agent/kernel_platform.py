@@ -1,0 +1,194 @@
+"""The gateway's own kernel as the agent's platform: counting, names, neighbours and blocking in one table."""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from gateway_agent.config import Config
+from gateway_agent.firewall import Firewall
+from gateway_agent.interfaces import Lan, LanWatch, find_lan
+from gateway_agent.listener import Listener
+from gateway_agent.model import (
+    Address,
+    Answer,
+    FirstContact,
+    Flow,
+    Mac,
+    Neighbour,
+    Observation,
+    Observe,
+    Traffic,
+)
+from gateway_agent.neighbours import Neighbours
+from gateway_agent.nflog import NflogError
+from gateway_agent.platform import PlatformError
+from gateway_agent.policy import Problem
+from gateway_agent.sources.nftables import NftablesSource
+from gateway_agent.table import Table, TableError, accounting
+from gateway_agent.table_watch import TableWatch
+from gateway_agent.topology import Networks, is_group
+
+_LOG = logging.getLogger(__name__)
+
+_ACCOUNTING_OFF: Final = (
+    "conntrack does not count packets, so unanswered and empty connections are not seen: "
+    "sysctl -w net.netfilter.nf_conntrack_acct=1, and put it into /etc/sysctl.d"
+)
+_OFFLOAD: Final = (
+    "flow offload is on: what is offloaded is neither counted nor blocked; switch it off "
+    "(OpenWrt: firewall defaults, flow_offloading 0)"
+)
+_NO_LAN: Final = (
+    "no LAN interface found: there is no default route, or it leads over the LAN too; "
+    'name the interface in the configuration: [lan] interfaces = ["br-lan"]'
+)
+
+
+class KernelPlatform:
+    """Counts and blocks with `table inet spin` (platform.Platform). Raises PlatformError with the remedy."""
+
+    capabilities: Sequence[str]
+
+    def __init__(self, config: Config, observe: Observe) -> None:
+        self._config = config
+        self._observe = observe
+        self._lan = find_lan(config.lan.interfaces, config.lan.networks)
+        self._networks = Networks(self._lan.networks)
+        self._neighbours = Neighbours(self._lan)
+        self._neighbours.refresh()
+        self._lan_watch = LanWatch()
+        self._listener = Listener()
+        try:
+            self._table = Table()
+            self._table.ensure(self._lan.interfaces)
+            self._counting = NftablesSource(self._table, self._observed, runtime=config.runtime_directory)
+            self._watch = TableWatch(self._table)
+        except TableError as error:
+            raise PlatformError(str(error)) from error
+        self.firewall: Firewall | None = Firewall(
+            self._table,
+            self._neighbours.addresses_of,
+            mac_of=self._neighbours.mac_of,
+            flows=self._counting.pairs,
+        )
+        self.firewall.on_names = lambda wanted: self._counting.hurry(at_once=wanted)
+        self.source = _Attempts(self._counting, self.firewall)
+        self.capabilities = ["block", *self._counting.capabilities]
+
+    def mac_of(self, address: Address) -> Mac | None:
+        """Return whose a LAN address is."""
+        return self._neighbours.mac_of(address)
+
+    def is_local(self, address: Address) -> bool:
+        """Whether a remote address is not on the Internet: in a LAN network, the gateway's, multicast."""
+        return (
+            address in self._networks
+            or is_group(address)
+            or not any(address)
+            or address in self._lan.own_addresses
+        )
+
+    def is_own(self, mac: Mac) -> bool:
+        """Whether a MAC address is the gateway's own or its next hop's: no device."""
+        return mac in self._lan.own_macs or mac in map(self._neighbours.known, self._lan.next_hops)
+
+    def attach(self) -> None:
+        """Begin to deliver observations into the running event loop."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._counting.attach(self._listener, self._answered, loop)
+        except NflogError as error:
+            raise PlatformError(str(error)) from error
+        self._listener.add(self._watch)
+        self._listener.start()
+        loop.add_reader(self._lan_watch.fileno(), self._look_for_lan)
+        for neighbour in self._neighbours.all():
+            self._observe(neighbour)
+
+    def refresh(self, now: float) -> None:
+        """Look again at what may have changed without telling; called every interval."""
+        _ = now
+        for neighbour in self._neighbours.refresh():
+            self._observe(neighbour)
+
+    def problems(self, now: float) -> Sequence[Problem]:
+        """Return what is wrong with this gateway."""
+        _ = now
+        found = []
+        if not self._lan.interfaces:
+            found.append(Problem("no_lan", _NO_LAN))
+        if not accounting():
+            found.append(Problem("accounting_off", _ACCOUNTING_OFF))
+        if self._table.offload():
+            found.append(Problem("flow_offload", _OFFLOAD))
+        if self._watch.trouble is not None:
+            found.append(Problem("cannot_block", self._watch.trouble))
+        overflow = self._counting.overflow
+        if overflow:
+            found.append(
+                Problem("overflow", f"{overflow} bytes had no room in the kernel's sets and are in no row")
+            )
+        return found
+
+    def close(self, now: float) -> None:
+        """Let go of everything; what is in the kernel stays there."""
+        self._listener.stop()
+        self._counting.close(now)
+        self._watch.close()
+        self._lan_watch.close()
+        self._neighbours.close()
+        self._table.close()
+
+    def _answered(self, answer: Answer) -> None:
+        """Tell the firewall at once; in the listener's thread."""
+        if self.firewall is not None:
+            self.firewall.answered(self._neighbours.mac_of(answer.lan), answer)
+
+    def _observed(self, observation: Observation) -> None:
+        if isinstance(observation, Neighbour):
+            if self._neighbours.known(observation.address) == observation.mac:
+                return
+            self._neighbours.learn(observation)
+        elif isinstance(observation, FirstContact) and self.firewall is not None:
+            self.firewall.contacted(observation.flow.lan, observation.flow.remote)
+        self._observe(observation)
+
+    def _look_for_lan(self) -> None:
+        if not self._lan_watch.changed():
+            return
+        lan = find_lan(self._config.lan.interfaces, self._config.lan.networks)
+        if not lan.interfaces and self._lan.interfaces:  # without a default route the LAN is where it was
+            lan = find_lan(self._lan.interfaces, self._config.lan.networks)
+        self._use(lan)
+
+    def _use(self, lan: Lan) -> None:
+        if lan == self._lan:
+            return
+        if lan.interfaces != self._lan.interfaces:
+            _LOG.info("lan_changed interfaces=%s", ",".join(lan.interfaces) or "none")
+        self._lan = lan
+        self._networks = Networks(lan.networks)
+        self._neighbours.lan = lan
+        try:
+            self._table.set_lan(lan.interfaces)
+        except OSError as error:  # the table is gone: putting it back brings these interfaces along
+            _LOG.warning("lan_not_set cause=%s", error)
+
+
+class _Attempts:
+    """Passes readings on, and tells the firewall of what devices go on trying."""
+
+    name = NftablesSource.name
+
+    def __init__(self, source: NftablesSource, firewall: Firewall) -> None:
+        self._source = source
+        self._firewall = firewall
+
+    def read(self, now: float) -> Iterator[list[tuple[Flow, Traffic]]]:
+        """Yield what the source yields."""
+        for chunk in self._source.read(now):
+            for flow, traffic in chunk:
+                if traffic.blocked:
+                    self._firewall.attempted(flow.lan, flow.remote, now)
+            yield chunk

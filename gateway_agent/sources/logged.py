@@ -1,0 +1,131 @@
+"""Turns the packets that our table logs into observations."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from gateway_agent.dns import DnsError, parse_answer
+from gateway_agent.model import Answer, FirstContact, Flow, Neighbour, Observation
+from gateway_agent.nflog import Logged, Nflog
+from gateway_agent.packet import TCP, UDP, WITH_PORTS
+from gateway_agent.ruleset import CLOCK, CONTACT, DNS, INBOUND_CONTACT
+
+_DNS, _CONTACT, _INBOUND, _CLOCK = (prefix.encode() for prefix in (DNS, CONTACT, INBOUND_CONTACT, CLOCK))
+_UDP_HEADER, _TCP_HEADER = 8, 20
+_IPV4_HEADER, _IPV6_HEADER = 20, 40
+_MAX_BACKLOG: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRequest:
+    """An NTP client asked for the time."""
+
+    flow: Flow
+    at: float
+
+
+class LoggedPackets:
+    """A watcher (listener.py) of the NFLOG group.
+
+    In the listener's thread, `urgent` gets every answer at once; then all waits in `backlog`, in order.
+    `wake` is called unless it is `awaited` already: whoever takes the backlog sets that to false before. A
+    backlog that nobody takes is bounded: what is lost is counted.
+    """
+
+    def __init__(self, nflog: Nflog, urgent: Callable[[Answer], None], wake: Callable[[], None]) -> None:
+        self.backlog: deque[Observation | ClockRequest] = deque()
+        self.awaited = False
+        self.dropped = 0
+        self._nflog = nflog
+        self._urgent = urgent
+        self._wake = wake
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait for."""
+        return self._nflog.fileno()
+
+    def due(self) -> float | None:
+        """Nothing is ever due without something to read."""
+        return None
+
+    def ready(self) -> None:
+        """Read one datagram of logged packets."""
+        now = time.time()
+        for logged in self._nflog.read():
+            if logged.prefix == _DNS:
+                self._answer(logged.packet, now)
+            else:
+                self._contact(logged, now)
+        if self.backlog and not self.awaited:
+            self.awaited = True
+            self._wake()
+
+    def _answer(self, packet: bytes, now: float) -> None:
+        try:
+            answer = answer_in(packet, now)
+        except DnsError:
+            return
+        if answer is not None:
+            self._urgent(answer)
+            self._put(answer)
+
+    def _contact(self, logged: Logged, now: float) -> None:
+        flow = flow_of(logged.packet, inbound=logged.prefix == _INBOUND)
+        if flow is None:
+            return
+        at = now if logged.at is None else logged.at
+        if logged.prefix == _CLOCK:
+            self._put(ClockRequest(flow, at))
+            return
+        if logged.prefix == _CONTACT and logged.mac is not None:
+            self._put(Neighbour(logged.mac.hex(":"), flow.lan, at))
+        self._put(FirstContact(flow, at))
+
+    def _put(self, observation: Observation | ClockRequest) -> None:
+        if len(self.backlog) < _MAX_BACKLOG:
+            self.backlog.append(observation)
+        else:
+            self.dropped += 1
+
+
+def answer_in(packet: bytes, now: float) -> Answer | None:
+    """Return the DNS answer in an IP packet, None if there is none; raises DnsError where it is malformed."""
+    found = _transport(packet)
+    if found is None:
+        return None
+    protocol, place = found
+    lan = packet[16:20] if packet[0] >> 4 == 4 else packet[24:40]  # noqa: PLR2004  # the IP version
+    if protocol == UDP:
+        return parse_answer(packet[place + _UDP_HEADER :], lan, now)
+    if protocol != TCP or len(packet) < place + _TCP_HEADER:
+        return None
+    start = place + (packet[place + 12] >> 4) * 4
+    size = int.from_bytes(packet[start : start + 2], "big")  # RFC 1035, section 4.2.2
+    message = packet[start + 2 : start + 2 + size]
+    return parse_answer(message, lan, now, cut=len(message) < size)
+
+
+def flow_of(packet: bytes, *, inbound: bool) -> Flow | None:
+    """Return the flow of an IP packet in the original direction; `inbound`: it goes to the LAN."""
+    found = _transport(packet)
+    if found is None:
+        return None
+    protocol, place = found
+    if packet[0] >> 4 == 4:  # noqa: PLR2004  # the IP version
+        source, destination = packet[12:16], packet[16:20]
+    else:
+        source, destination = packet[8:24], packet[24:40]
+    port = int.from_bytes(packet[place + 2 : place + 4], "big") if protocol in WITH_PORTS else 0
+    lan, remote = (destination, source) if inbound else (source, destination)
+    return Flow(lan, remote, protocol, port)
+
+
+def _transport(packet: bytes) -> tuple[int, int] | None:
+    """Return protocol and offset of the transport header; extension headers (rare) are not followed."""
+    if len(packet) >= _IPV4_HEADER and packet[0] >> 4 == 4:  # noqa: PLR2004
+        return packet[9], (packet[0] & 15) * 4
+    if len(packet) >= _IPV6_HEADER and packet[0] >> 4 == 6:  # noqa: PLR2004
+        return packet[6], _IPV6_HEADER
+    return None

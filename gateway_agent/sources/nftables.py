@@ -1,0 +1,341 @@
+"""The source that lets the kernel count: reads the sets of `table inet spin` and delivers differences.
+
+Everything here happens in the event loop's thread, except for `urgent` (see `attach`).
+"""
+
+import asyncio
+import contextlib
+import errno
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from gateway_agent import nf_tables
+from gateway_agent.counters import Counters, Key
+from gateway_agent.listener import Listener
+from gateway_agent.model import Answer, FirstContact, Flow, Neighbour, Observe, Traffic
+from gateway_agent.netlink import NETLINK_NETFILTER, NLM_F_ECHO, Netlink, NetlinkError, Request, messages
+from gateway_agent.nflog import Nflog
+from gateway_agent.ruleset import COUNTED, NFLOG_GROUP, TABLE
+from gateway_agent.sources.logged import ClockRequest, LoggedPackets
+from gateway_agent.table import Table, accounting
+from gateway_agent.topology import is_group
+
+_LOG = logging.getLogger(__name__)
+
+IDLE_AFTER: Final = 600.0
+"""Seconds without a change after which a flow's elements are deleted from the kernel."""
+
+MANY_FLOWS: Final = 12_288
+"""Flows of one IP version from which on the longest quiet are deleted early: three quarters of a ledger."""
+
+_TIDY_EVERY: Final = 60.0
+_DELETED_AT_ONCE: Final = 250
+_DELETED_PER_READING: Final = 8_192
+_CHUNK: Final = 500
+_DELIVERED_AT_ONCE: Final = 500
+_MAX_CONTACTS: Final = 4_096
+_MAX_REQUESTS: Final = 64
+_BASELINE: Final = "counters"
+
+
+class NftablesSource:
+    """Reads what `table` counted. Not safe for several threads; `observe` is called in the reading thread."""
+
+    name = "nftables"
+
+    def __init__(self, table: Table, observe: Observe, *, runtime: Path | None = None) -> None:
+        self._table = table
+        self._observe = observe
+        self._baseline = runtime / _BASELINE if runtime else None
+        self._netlink = Netlink(NETLINK_NETFILTER, receive_bytes=1 << 20)
+        self._families = {"4": Counters(4), "6": Counters(16)}
+        self._token = table.token
+        self._answers_seen = accounting()
+        self._pairs: set[bytes] = set()
+        self._contacts: dict[Flow, float] = {}
+        self._requests: dict[Flow, list[float]] = {}
+        self._untold: dict[str, set[Key]] = {"4": set(), "6": set()}
+        self._tidied = 0.0
+        self._nflog: Nflog | None = None
+        self._logged: LoggedPackets | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._begin()
+
+    @property
+    def capabilities(self) -> Sequence[str]:
+        """What is counted beyond bytes and packets; without conntrack accounting, answers are not seen."""
+        empty = ["empty"] if self._table.empty and self._answers_seen else []
+        return ["names", "connections", *empty, "requests"]
+
+    @property
+    def lost(self) -> int:
+        """Logged packets (names, first contacts) that were lost on the way here, or left out by a limit."""
+        unlogged = self._table.counter("unlogged")[0]
+        return (
+            unlogged
+            + (self._nflog.lost if self._nflog else 0)
+            + (self._logged.dropped if self._logged else 0)
+        )
+
+    @property
+    def overflow(self) -> int:
+        """Bytes that no set had room for, and that no flow shows; of the table's whole life."""
+        return self._table.counter("overflow")[1]
+
+    def attach(
+        self,
+        listener: Listener,
+        urgent: Callable[[Answer], None],
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """Have answers and first contacts observed from now on, in `loop`, or else by `read` only.
+
+        To be called before the listener starts. `urgent` gets each answer in the listener's thread, before
+        anything else happens: it must be thread-safe. Raises NflogError.
+        """
+        self._loop = loop
+        self._nflog = Nflog(NFLOG_GROUP)
+        self._logged = LoggedPackets(self._nflog, urgent, self._wake)
+        listener.add(self._logged)
+
+    def hurry(self, *, at_once: bool) -> None:
+        """Have answers handed over at once, while there are rules about names, or those of 10 ms together."""
+        if self._nflog is not None:
+            self._nflog.hurry(at_once=at_once)
+
+    def pairs(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield LAN and remote address of all flows of the last ten minutes."""
+        for counters in self._families.values():
+            yield from counters.pairs()
+
+    def read(self, now: float) -> Iterator[list[tuple[Flow, Traffic]]]:
+        """Yield the flows that changed; empty chunks mark good moments for a pause."""
+        self.deliver(everything=True)
+        self._follow_table()
+        self._answers_seen = accounting()
+        try:
+            for version, counters in self._families.items():
+                for column, name in enumerate(COUNTED):
+                    for _ in self._read_set(counters, column, name + version, now):
+                        yield []
+                self._read_learned(f"learned{version}", now)
+                counters.settle(now, answers_seen=self._answers_seen)
+            self._tidy(now)
+        except NetlinkError as error:
+            if error.errno != errno.ENOENT:  # the table is being put back: what it counts now comes later
+                raise
+        self.deliver(everything=True)
+        self._add_requests(now)
+        for version, counters in self._families.items():
+            yield from self._changes(version, counters)
+
+    def close(self, now: float) -> None:
+        """Write down what was read, so that the next run goes on counting from there."""
+        _ = now
+        for version, keys in self._untold.items():  # the next run tells all of them
+            for key in keys:
+                self._families[version].forget(key)
+        if self._baseline is not None:
+            self._write_baseline(self._baseline)
+        if self._nflog is not None:
+            self._nflog.close()
+        self._netlink.close()
+
+    def deliver(self, *, everything: bool = False) -> None:
+        """Pass on what was logged, in order; called by the event loop, in slices."""
+        if self._logged is None:
+            return
+        self._logged.awaited = False
+        backlog = self._logged.backlog
+        for _ in range(len(backlog) if everything else min(len(backlog), _DELIVERED_AT_ONCE)):
+            observation = backlog.popleft()
+            if isinstance(observation, ClockRequest):
+                self._note_request(observation)
+                continue
+            if isinstance(observation, FirstContact):
+                if self._known(observation.flow):
+                    continue
+                self._note_contact(observation)
+            self._observe(observation)
+        if backlog and not self._logged.awaited:
+            self._logged.awaited = True
+            self._wake()
+
+    def _wake(self) -> None:
+        """Have the loop deliver; called in the listener's thread."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
+                self._loop.call_soon_threadsafe(self.deliver)
+
+    def _known(self, flow: Flow) -> bool:
+        counters = self._families["4" if len(flow.lan) == 4 else "6"]  # noqa: PLR2004  # bytes of an address
+        return counters.key(flow) in counters
+
+    def _note_contact(self, contact: FirstContact) -> None:
+        if len(self._contacts) >= _MAX_CONTACTS:
+            del self._contacts[next(iter(self._contacts))]
+        self._contacts.setdefault(contact.flow, contact.at)
+
+    def _note_request(self, request: ClockRequest) -> None:
+        times = self._requests.get(request.flow)
+        if times is None:
+            if len(self._requests) >= _MAX_CONTACTS:
+                del self._requests[next(iter(self._requests))]
+            times = self._requests[request.flow] = []
+        if len(times) < _MAX_REQUESTS:
+            times.append(request.at)
+
+    def _read_set(self, counters: Counters, column: int, name: str, now: float) -> Iterator[None]:
+        token = self._token
+        for datagram in self._netlink.dump(nf_tables.GETSETELEM, nf_tables.element_dump(TABLE, name)):
+            if self._table.token != token:
+                raise NetlinkError(errno.ENOENT)
+            for message in messages(datagram):
+                if message.kind == nf_tables.NEWSETELEM:
+                    for key, counter in nf_tables.counters(message.body, counters.key_bytes):
+                        counters.update(column, key, counter, now)
+            yield
+
+    def _read_learned(self, name: str, now: float) -> None:
+        """Observe the pairs of MAC and IP address that the kernel saw for the first time."""
+        size = 6
+        found = set()
+        for datagram in self._netlink.dump(nf_tables.GETSETELEM, nf_tables.element_dump(TABLE, name)):
+            for message in messages(datagram):
+                if message.kind == nf_tables.NEWSETELEM:
+                    elements = map(nf_tables.read_element, nf_tables.listed(message.body))
+                    found |= {element.key for element in elements if element is not None}
+        for key in found - self._pairs:
+            self._observe(Neighbour(key[:size].hex(":"), key[size + 2 :], now))
+        length = len(next(iter(found), b""))
+        self._pairs = found | {key for key in self._pairs if len(key) != length}
+
+    def _changes(self, version: str, counters: Counters) -> Iterator[list[tuple[Flow, Traffic]]]:
+        chunk: list[tuple[Flow, Traffic]] = []
+        later = self._without_contact(counters)
+        self._untold[version] = later
+        for key, traffic in counters.take(later):
+            flow = counters.flow(key)
+            traffic.first = min(traffic.first, self._contacts.pop(flow, traffic.first))
+            if is_group(flow.lan):
+                continue  # a bridge that shows its frames to IP filters: no device has this address
+            chunk.append((flow, traffic))
+            if len(chunk) >= _CHUNK:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk
+
+    def _without_contact(self, counters: Counters) -> set[Key]:
+        """Return the new flows whose first packet was not delivered yet: told one reading later.
+
+        The name that a flow was looked up by was logged before that packet, so it is known by then.
+        """
+        if self._logged is None:
+            return set()
+        return {key for key in counters.born() if counters.flow(key) not in self._contacts}
+
+    def _add_requests(self, now: float) -> None:
+        for flow, times in self._requests.items():
+            counters = self._families["4" if len(flow.lan) == 4 else "6"]  # noqa: PLR2004
+            counters.change(counters.key(flow), now).requests.extend(times)
+        self._requests.clear()
+
+    def _follow_table(self) -> None:
+        """Begin anew where the table is another one: its counters started at zero."""
+        if self._table.token != self._token:
+            for counters in self._families.values():
+                counters.clear()
+            self._token = self._table.token
+
+    def _tidy(self, now: float) -> None:
+        """Delete from the kernel what is quiet for long or in excess; its last figures still count."""
+        full = any(len(counters) > MANY_FLOWS for counters in self._families.values())
+        if not full and now - self._tidied < _TIDY_EVERY:
+            return
+        self._tidied = now
+        for version, counters in self._families.items():
+            idle = counters.quiet(now - IDLE_AFTER)
+            excess = len(counters) - MANY_FLOWS * 2 // 3 if len(counters) > MANY_FLOWS else 0
+            if excess > len(idle):
+                idle = counters.quiet(now - 0.001)[:excess]
+            for start in range(0, min(len(idle), _DELETED_PER_READING), _DELETED_AT_ONCE):
+                self._delete(version, counters, idle[start : start + _DELETED_AT_ONCE], now)
+
+    def _delete(self, version: str, counters: Counters, keys: list[Key], now: float) -> None:
+        try:
+            self._delete_together(version, counters, keys, now)
+        except NetlinkError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            if len(keys) == 1:
+                counters.forget(keys[0])
+                return
+            for key in keys:  # one of them is gone already, and the kernel deletes all or none
+                self._delete(version, counters, [key], now)
+
+    def _delete_together(self, version: str, counters: Counters, keys: list[Key], now: float) -> None:
+        of_column: dict[int, list[bytes]] = {}
+        for key in keys:
+            encoded = nf_tables.encode_key(key)
+            for column in counters.columns(key):
+                of_column.setdefault(column, []).append(encoded)
+        requests: list[Request] = []
+        for column, encoded_keys in of_column.items():
+            name = COUNTED[column] + version
+            requests += nf_tables.elements(nf_tables.DELSETELEM, TABLE, name, encoded_keys, NLM_F_ECHO)
+        for message in self._table.commit(requests):
+            if message.kind == nf_tables.DELSETELEM:
+                column = COUNTED.index(nf_tables.set_of(message.body)[:-1])
+                for key, counter in nf_tables.counters(message.body, counters.key_bytes):
+                    counters.update(column, key, counter, now)
+        for key in keys:
+            counters.forget(key)
+
+    def _begin(self) -> None:
+        """Take the readings of the last run if it stopped in order and the table is the same, else of now."""
+        if self._baseline is not None and self._read_baseline(self._baseline):
+            return
+        for _ in self.read(time.time()):
+            pass
+        for counters in self._families.values():
+            counters.skip()
+
+    def _identity(self) -> dict[str, object]:
+        return {"table": self._table.token, "handle": self._table.handle}
+
+    def _read_baseline(self, path: Path) -> bool:
+        """Read and remove the file: after a crash it must not be taken for the readings of that run."""
+        try:
+            content = path.read_bytes()
+            path.unlink()
+            head, _, body = content.partition(b"\n")
+            identity = json.loads(head)
+            sizes = identity.pop("sizes")
+            if identity != self._identity() or len(body) != sum(sizes):
+                return False
+            for counters, start, size in zip(self._families.values(), (0, sizes[0]), sizes, strict=True):
+                counters.load(body[start : start + size])
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            _LOG.warning("baseline_unreadable file=%s cause=%s", path, error)
+            for counters in self._families.values():
+                counters.clear()
+            return False
+        return True
+
+    def _write_baseline(self, path: Path) -> None:
+        parts = [counters.dump() for counters in self._families.values()]
+        head = json.dumps({**self._identity(), "sizes": [len(part) for part in parts]}).encode()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new = path.with_suffix(".new")
+            new.write_bytes(b"\n".join([head, b"".join(parts)]))
+            new.replace(path)
+        except OSError as error:
+            _LOG.warning("baseline_unwritten file=%s cause=%s", path, error.strerror)
