@@ -43,8 +43,8 @@ class Firewall:
     `addresses_of` tells the addresses of a device, `mac_of` whose an address is. Both may be behind: what the
     kernel learns of blocked devices by itself is enforced without them. `flows` tells which (LAN address,
     remote address) have traffic, `lookups` the (device, name, address) that were resolved before there was a
-    remote address) have traffic, `lookups` the (device, name, address) that were resolved before there was any
-    applied, whether there are rules about names.
+    rule about the name: with both, running connections are cut at once. `on_names` is told, after a policy
+    was applied, whether there are rules about names.
     """
 
     def __init__(

@@ -50,8 +50,8 @@ class Table:
     """`table inet spin`. Safe for several threads: everything that changes the kernel holds `lock`.
 
     `handle` is the kernel's number of this instance of the table, `token` a random name for it: both change
-    when the table is made again, and all its counters begin at zero. `empty` says whether this kernel can count
-    empty connections.
+    when the table is made again, and all its counters begin at zero. `empty` says whether this kernel can
+    count empty connections.
     """
 
     def __init__(self) -> None:
