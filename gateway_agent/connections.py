@@ -272,10 +272,9 @@ def _begins(packet: Packet, flags: int) -> tuple[bool, bool]:
             return not flags & ACK, True
         return _towards_service(source, destination), False
     if protocol in (ICMP, ICMPV6):
-        return not destination, bool(source)
+        return not destination, bool(source or destination)
     if protocol == UDP:
-        forward = not _from_service(source, destination)
-        return forward, forward and bool(packet.transport)
+        return not _from_service(source, destination), bool(packet.transport)
     return True, True
 
 

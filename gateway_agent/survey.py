@@ -13,7 +13,15 @@ from gateway_agent import dhcp, dns
 from gateway_agent.model import Address
 from gateway_agent.packet import ICMPV6, LINK_TYPES, UDP, Decoder, Packet, arp_sender
 from gateway_agent.pcap import Record
-from gateway_agent.topology import Network, Networks, Topology, is_group, is_link_local, private_networks
+from gateway_agent.topology import (
+    Network,
+    Networks,
+    Topology,
+    is_group,
+    is_link_local,
+    private_networks,
+    usable_macs,
+)
 
 _MAX_LINKS: Final = 65_536
 _MAX_PREFIXES: Final = 256
@@ -59,7 +67,7 @@ class Survey:
             self._neighbour_discovery(packet, frame)
         link = packet[:4]
         if link not in self._links and len(self._links) < _MAX_LINKS:
-            self._links.add(link)
+            self._links.add((*usable_macs(packet[0], packet[1]), packet[2], packet[3]))
 
     def topology(self) -> Topology | None:
         """Return what the capture says of its network; None where no address in it is the LAN's."""
@@ -146,11 +154,9 @@ class Survey:
 
     def _routers(self, roles: "_Roles", networks: Networks) -> frozenset[bytes]:
         advertisers = {mac for mac, _ in self._advertisers}
-        suspects = (roles.forwarding | roles.carrying | advertisers) - roles.routed
-        named = {mac for mac, _, source, _ in self._links if source in self._named_routers} | {
-            self._arp[address] for address in self._named_routers & self._arp.keys()
-        }
-        routers = suspects | named
+        named = {mac for mac, _, source, _ in self._links if source in self._named_routers}
+        named |= {self._arp[address] for address in self._named_routers & self._arp.keys()}
+        routers = (roles.forwarding | roles.carrying | advertisers | named) - roles.routed
         if not routers - {b""} and not self._named_routers:
             routers |= {
                 mac for mac, _, source, _ in self._links if source in self._answering(roles, networks)

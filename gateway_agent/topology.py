@@ -28,6 +28,11 @@ def is_group(address: Address) -> bool:
     return address[0] == 0xFF
 
 
+def usable_macs(source: bytes, destination: bytes) -> tuple[bytes, bytes]:
+    """Return a frame's MAC addresses; none from loopback or an anonymised capture: both are the same."""
+    return (b"", b"") if source == destination else (source, destination)
+
+
 def is_link_local(address: Address) -> bool:
     """Return whether an address is only used on its link (RFC 3927, RFC 4291)."""
     if len(address) == 4:
@@ -98,7 +103,8 @@ class Topology:
         if mac:
             if mac[0] & 1 or mac in self.routers:
                 return None
-            return mac.hex(":") if mac in self.devices or address in self.networks else None
+            own = address in self.networks or self.owners.get(address) == mac
+            return mac.hex(":") if own else None
         if cooked:
             owner = self.owners.get(address)
             if owner is not None:

@@ -18,7 +18,7 @@ from gateway_agent.dns_stream import DnsStreams
 from gateway_agent.model import Address, FirstContact, Flow, HostName, Mac, Neighbour, Observe, Traffic
 from gateway_agent.packet import TCP, UDP, WITH_PORTS, Decoder, Packet, arp_sender
 from gateway_agent.rows import Row, Rows
-from gateway_agent.topology import Topology, is_group
+from gateway_agent.topology import Topology, is_group, usable_macs
 
 _MAX_ANNOUNCED: Final = 16_384
 _UDP_HEADER: Final = 8
@@ -114,9 +114,10 @@ class PacketsSource:
     def _begin(self, packet: Packet, at: float, flags: int) -> Path | None:
         """Find out whose counters a packet moves; None where neither side is a device."""
         topology = self._topology
-        from_mac = topology.sender(packet.source_mac, packet.source)
-        cooked = bool(packet.source_mac) and not packet.destination_mac
-        to_mac = topology.receiver(packet.destination_mac, packet.destination, cooked=cooked)
+        source_mac, destination_mac = usable_macs(packet.source_mac, packet.destination_mac)
+        from_mac = topology.sender(source_mac, packet.source)
+        cooked = bool(source_mac) and not destination_mac
+        to_mac = topology.receiver(destination_mac, packet.destination, cooked=cooked)
         if from_mac is None and to_mac is None:
             return None
         connection, forward = self._connections.of(packet, at, flags)
@@ -131,8 +132,9 @@ class PacketsSource:
         path = Path(connection, forward=forward, sender=sender, receiver=receiver)
         path.watch = self._watch_for(packet, path)
         self._connections.add_path(packet[:7], path, at)
-        if forward and sender is not None and connection.counted and connection.opener is None:
-            to_group = bool(packet.destination_mac) and packet.destination_mac[0] & 1
+        waits = connection.counted and connection.opener is None and not connection.replied
+        if waits and forward and sender is not None:
+            to_group = bool(destination_mac) and destination_mac[0] & 1
             if not to_group and not is_group(packet.destination):
                 self._connections.expect_reply(connection, sender)
         return path

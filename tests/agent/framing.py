@@ -57,10 +57,20 @@ def ip(source: str, destination: str, protocol: int, body: bytes) -> bytes:
 
 
 def tcp(  # noqa: PLR0913
-    source: int, destination: int, flags: int, payload: bytes = b"", *, sequence: int = 0, options: bytes = b""
+    source: int,
+    destination: int,
+    flags: int,
+    payload: bytes = b"",
+    *,
+    sequence: int = 0,
+    options: bytes = b"",
 ) -> bytes:
     offset = (20 + len(options)) // 4 << 4
-    return struct.pack("!HHIIBBHHH", source, destination, sequence, 0, offset, flags, 65535, 0, 0) + options + payload
+    return (
+        struct.pack("!HHIIBBHHH", source, destination, sequence, 0, offset, flags, 65535, 0, 0)
+        + options
+        + payload
+    )
 
 
 def udp(source: int, destination: int, payload: bytes, *, length: int | None = None) -> bytes:
@@ -83,7 +93,9 @@ def cooked(source: bytes, packet: bytes) -> bytes:
 
 
 def cooked2(source: bytes, packet: bytes) -> bytes:
-    return struct.pack("!HHIHBB8s", ethertype(packet), 0, 2, 1, 0, len(source), source.ljust(8, b"\0")) + packet
+    return (
+        struct.pack("!HHIHBB8s", ethertype(packet), 0, 2, 1, 0, len(source), source.ljust(8, b"\0")) + packet
+    )
 
 
 def arp(mac: bytes, source: str, target: str) -> bytes:
@@ -144,7 +156,7 @@ NTP_REQUEST = b"\x23" + bytes(47)
 NTP_REPLY = b"\x24" + bytes(47)
 
 
-def pcap(  # noqa: PLR0913
+def pcap(
     frames: Iterable[tuple[float, bytes] | tuple[float, bytes, int]],
     *,
     link_type: int = ETHERNET,
@@ -193,7 +205,13 @@ def interface(
 
 
 def enhanced(  # noqa: PLR0913
-    at: float, frame: bytes, *, number: int = 0, ticks: int = 10**6, order: str = "<", length: int | None = None
+    at: float,
+    frame: bytes,
+    *,
+    number: int = 0,
+    ticks: int = 10**6,
+    order: str = "<",
+    length: int | None = None,
 ) -> bytes:
     moment = round(at * ticks)
     wire = len(frame) if length is None else length
@@ -207,9 +225,7 @@ def simple(frame: bytes, order: str = "<") -> bytes:
 
 def obsolete(at: float, frame: bytes, *, number: int = 0, order: str = "<") -> bytes:
     moment = round(at * 10**6)
-    head = struct.pack(
-        f"{order}HHIIII", number, 0, moment >> 32, moment & 0xFFFFFFFF, len(frame), len(frame)
-    )
+    head = struct.pack(f"{order}HHIIII", number, 0, moment >> 32, moment & 0xFFFFFFFF, len(frame), len(frame))
     return block(2, head + frame, order)
 
 

@@ -14,7 +14,9 @@ REQUEST, REPLY = 1, 2
 
 
 def test_a_client_tells_its_name_and_software() -> None:
-    message = parse_dhcp(framing.dhcp(REQUEST, DEVICE, [(53, b"\1"), (12, b"Philips-hue"), (60, b"udhcp 1.19.4")]))
+    message = parse_dhcp(
+        framing.dhcp(REQUEST, DEVICE, [(53, b"\1"), (12, b"Philips-hue"), (60, b"udhcp 1.19.4")])
+    )
     assert message.request
     assert message.mac == mac_text(DEVICE)
     assert (message.host_name, message.vendor_class) == ("Philips-hue", "udhcp 1.19.4")
@@ -28,7 +30,11 @@ def test_a_client_that_tells_nothing() -> None:
 
 
 def test_a_server_tells_the_network() -> None:
-    options = [(53, b"\5"), (1, address("255.255.255.0")), (3, address("192.168.8.1") + address("192.168.8.2"))]
+    options = [
+        (53, b"\5"),
+        (1, address("255.255.255.0")),
+        (3, address("192.168.8.1") + address("192.168.8.2")),
+    ]
     message = parse_dhcp(framing.dhcp(REPLY, DEVICE, options, your="192.168.8.20"))
     assert not message.request
     assert message.network == (address("192.168.8.20"), 24)
@@ -41,12 +47,14 @@ def test_masks_that_are_none(mask: bytes) -> None:
 
 
 def test_an_option_in_pieces() -> None:
-    assert parse_dhcp(framing.dhcp(REQUEST, DEVICE, [(12, b"Philips"), (53, b"\1"), (12, b"-hue")])).host_name == (
-        "Philips-hue"
-    )
+    assert parse_dhcp(
+        framing.dhcp(REQUEST, DEVICE, [(12, b"Philips"), (53, b"\1"), (12, b"-hue")])
+    ).host_name == ("Philips-hue")
 
 
-@pytest.mark.parametrize(("overload", "expected"), [(1, "in-file"), (2, "in-sname"), (3, "in-filein-sname"), (0, None)])
+@pytest.mark.parametrize(
+    ("overload", "expected"), [(1, "in-file"), (2, "in-sname"), (3, "in-filein-sname"), (0, None)]
+)
 def test_options_in_other_fields(overload: int, expected: str | None) -> None:
     message = framing.dhcp(
         REQUEST,

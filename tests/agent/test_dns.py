@@ -60,7 +60,9 @@ def test_the_name_asked_for_counts_not_the_alias() -> None:
     ]
     second = first + len(records[0]) + 12
     records.append(dns_record(pointer(second), A, ONE, ttl=40))
-    assert parse(dns_answer("ws.meethue.com", records)) == Answer(LAN, "ws.meethue.com", (ONE,), 20, True, 12.5)
+    assert parse(dns_answer("ws.meethue.com", records)) == Answer(
+        LAN, "ws.meethue.com", (ONE,), 20, True, 12.5
+    )
 
 
 def test_an_alias_written_as_a_pointer() -> None:
@@ -144,7 +146,9 @@ def test_cut_answers() -> None:
         dns_answer("a.example", flags=0xA800),  # an update's response
         dns_answer("a.example", questions=0),
         dns_answer("a.example", questions=2),
-        dns_answer("7.100.51.198.in-addr.arpa", [dns_record(QUESTION_NAME, 12, dns_name("a.example"))], kind=12),
+        dns_answer(
+            "7.100.51.198.in-addr.arpa", [dns_record(QUESTION_NAME, 12, dns_name("a.example"))], kind=12
+        ),
         dns_answer("", [dns_record(QUESTION_NAME, 2, dns_name("a.root"))], kind=2),
         dns_answer("a.example")[:-2] + b"\x00\x03",  # class CHAOS
     ],
@@ -298,9 +302,12 @@ def worst_messages() -> list[bytes]:
     chain = [dns_record(long_name, CNAME, dns_name("c.example"))]
     chain += [dns_record(pointer(base + 2 * (number % 100)), A, ONE) for number in range(3000)]
     prefixed = [dns_record(long_name, A, ONE)]
-    prefixed += [dns_record(b"\x01" + bytes([number % 250 + 1]) + pointer(base), A, ONE) for number in range(3000)]
+    prefixed += [
+        dns_record(b"\x01" + bytes([number % 250 + 1]) + pointer(base), A, ONE) for number in range(3000)
+    ]
     aliases = [
-        dns_record(b"\x04%04d\0" % number, CNAME, b"\x04%04d\0" % (number + 1)) for number in reversed(range(2000))
+        dns_record(b"\x04%04d\0" % number, CNAME, b"\x04%04d\0" % (number + 1))
+        for number in reversed(range(2000))
     ]
     return [dns_answer("a.example", records) for records in (chain, prefixed)] + [
         dns_answer(b"\x040000\0", aliases)
@@ -340,7 +347,7 @@ def test_any_name(wire: bytes, found: list[bytes]) -> None:
     try:
         answer = parse(message)
     except DnsError:
-        assert len(wire) > 62  # noqa: PT017
+        assert len(wire) > 62
         return
     assert answer is not None
     assert answer.name.isascii()

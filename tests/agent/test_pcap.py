@@ -115,7 +115,9 @@ def test_a_time_that_no_clock_shows_is_replaced(path: Path) -> None:
     assert [record[0] for record in read(path, content)[0]] == [9.0, 9.0]
 
 
-@pytest.mark.parametrize("content", [framing.pcap([]), framing.section(), framing.section() + framing.interface()])
+@pytest.mark.parametrize(
+    "content", [framing.pcap([]), framing.section(), framing.section() + framing.interface()]
+)
 def test_no_packets(path: Path, content: bytes) -> None:
     records, capture = read(path, content)
     assert records == []

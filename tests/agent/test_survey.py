@@ -40,7 +40,9 @@ def sent(source: str = LAN4, destination: str = NET4, *, mac: bytes = DEVICE, to
 
 
 def discovery(kind: int, body: bytes, source: str, *, mac: bytes, destination: str = "ff02::1") -> bytes:
-    return framing.ethernet(mac, BROADCAST, framing.ipv6(source, destination, 58, bytes([kind, 0, 0, 0]) + body))
+    return framing.ethernet(
+        mac, BROADCAST, framing.ipv6(source, destination, 58, bytes([kind, 0, 0, 0]) + body)
+    )
 
 
 def advertisement(prefix: str, length: int = 64) -> bytes:
@@ -206,6 +208,25 @@ def test_raw_packets_of_the_gateway(sign: bytes) -> None:
     assert topology.sender(b"", address(LAN4)) is not None
 
 
+@pytest.mark.parametrize("mac", [bytes(6), DEVICE])
+def test_frames_whose_mac_addresses_were_wiped_out(mac: bytes) -> None:
+    frames = [sent(LAN4, NET4, mac=mac, to=mac), sent(NET4, LAN4, mac=mac, to=mac)]
+    topology = found(*frames)
+    assert roles(topology) == (set(), set())
+    assert set(topology.hosts) == {address(LAN4)}
+
+
+def test_a_device_that_names_itself_router_of_its_own_network() -> None:
+    offer = dhcp_offer("192.168.4.1", OTHER, your="192.168.4.2")
+    own = sent("192.168.4.1", "192.168.4.2", mac=OTHER, to=DEVICE)
+    assert roles(found(offer, own, sent(OTHER4, NET4, mac=OTHER)))[1] == {ROUTER}
+
+
+def test_a_packet_for_another_does_not_belong_to_whom_it_reaches() -> None:
+    topology = found(sent(), sent(LAN4, "8.8.8.8", to=OTHER), sent(OTHER4, NET4, mac=OTHER))
+    assert topology.receiver(OTHER, address("8.8.8.8"), cooked=False) is None
+
+
 def test_raw_ipv6_packets() -> None:
     topology = found(syn(LAN6, NET6), link_type=framing.RAW, lan=("2001:db8:8::/64",))
     mac = topology.sender(b"", address(LAN6))
@@ -235,7 +256,9 @@ def test_a_device_that_only_receives() -> None:
 
 def test_a_client_without_address() -> None:
     frame = framing.ethernet(
-        DEVICE, BROADCAST, framing.ip("0.0.0.0", "255.255.255.255", 17, framing.udp(68, 67, framing.dhcp(1, DEVICE)))
+        DEVICE,
+        BROADCAST,
+        framing.ip("0.0.0.0", "255.255.255.255", 17, framing.udp(68, 67, framing.dhcp(1, DEVICE))),
     )
     assert found(frame).sender(DEVICE, bytes(4)) == mac_text(DEVICE)
 
@@ -295,7 +318,9 @@ def test_a_survey_is_bounded() -> None:
     frames=st.lists(st.binary(max_size=120), max_size=10),
     seeds=st.lists(
         st.tuples(
-            st.sampled_from([advertisement("2001:db8:8::"), dhcp_offer(GATEWAY4), dns_reply(), sent(LAN6, NET6)]),
+            st.sampled_from(
+                [advertisement("2001:db8:8::"), dhcp_offer(GATEWAY4), dns_reply(), sent(LAN6, NET6)]
+            ),
             st.integers(0, 400),
             st.integers(0, 255),
             st.integers(14, 400),
