@@ -40,9 +40,12 @@ class Agent:
         self._started = self._told_until = time.time()
         self._platform = make_platform(config, self._observe)
         platform = self._platform
+        names = NameTable()
+        if platform.firewall is not None:
+            platform.firewall.lookups = lambda: names.lookups(time.time())
         self._ledger = Ledger(
             epoch=self._epoch,
-            names=NameTable(),
+            names=names,
             limits=config.limits,
             mac_of=platform.mac_of,
             is_local=platform.is_local,

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from gateway_agent.logs import fields
@@ -25,6 +25,9 @@ class FirewallError(Exception):
 
 class Firewall(Protocol):
     """What enforcement needs of the firewall."""
+
+    lookups: Callable[[], Iterable[tuple[Mac, str, Address]]]
+    """Asked for the (device, name, address) that were resolved before there was a rule about the name."""
 
     def apply(self, policy: Policy, now: float) -> list[Problem]:
         """Bring the rules into force in one transaction; raise FirewallError where the kernel refuses."""

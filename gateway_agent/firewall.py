@@ -233,10 +233,12 @@ class Firewall:
         if self._chains in ([], [BLOCKED_DEVICES]):
             return
         cut: dict[str, Elements] = {name: {} for name in CUT}
+        blocked = {key[8:] for name in PAIRS if "block" in name for key in self._wanted.exact.get(name, ())}
         for lan, remote in self._flows():
-            mac = self._mac_of(lan)
-            if mac is not None and self._refused(mac, remote, now):
-                cut[f"cut{family(lan)}"][remote + lan] = now + GRACE
+            if self._wanted.networks or remote in blocked:
+                mac = self._mac_of(lan)
+                if mac is not None and self._refused(mac, remote, now):
+                    cut[f"cut{family(lan)}"][remote + lan] = now + GRACE
         pairs = [key for name in PAIRS if "block" in name for key in fresh.get(name, ())]
         for key in pairs[:_MAX_PRODUCT]:
             cut[f"cut{family(key[8:])}"].update(self._towards(key[:6].hex(":"), key[8:], now))

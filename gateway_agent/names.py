@@ -72,6 +72,13 @@ class NameTable:
                 if known.until >= now and (name == suffix or name.endswith(below)):
                     yield owner, name, address
 
+    def lookups(self, now: float) -> Iterator[tuple[Mac, str, Address]]:
+        """Yield (device, name, address) of all lookups whose time is not over."""
+        for mac, addresses in list(self._devices.items()):
+            for address, known in addresses.items():
+                if known.until >= now:
+                    yield mac, known.name.name, address
+
     def forget(self, mac: Mac) -> None:
         """Drop everything that this device looked up."""
         for address in self._devices.pop(mac, {}):

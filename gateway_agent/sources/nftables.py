@@ -17,7 +17,15 @@ from gateway_agent import nf_tables
 from gateway_agent.counters import Counters, Key
 from gateway_agent.listener import Listener
 from gateway_agent.model import Answer, FirstContact, Flow, Neighbour, Observe, Traffic
-from gateway_agent.netlink import NETLINK_NETFILTER, NLM_F_ECHO, Netlink, NetlinkError, Request, messages
+from gateway_agent.netlink import (
+    NETLINK_NETFILTER,
+    NLM_F_ECHO,
+    Message,
+    Netlink,
+    NetlinkError,
+    Request,
+    messages,
+)
 from gateway_agent.nflog import Nflog
 from gateway_agent.ruleset import COUNTED, NFLOG_GROUP, TABLE
 from gateway_agent.sources.logged import ClockRequest, LoggedPackets
@@ -115,19 +123,9 @@ class NftablesSource:
     def read(self, now: float) -> Iterator[list[tuple[Flow, Traffic]]]:
         """Yield the flows that changed; empty chunks mark good moments for a pause."""
         self.deliver(everything=True)
-        self._follow_table()
-        self._answers_seen = accounting()
-        try:
-            for version, counters in self._families.items():
-                for column, name in enumerate(COUNTED):
-                    for _ in self._read_set(counters, column, name + version, now):
-                        yield []
-                self._read_learned(f"learned{version}", now)
-                counters.settle(now, answers_seen=self._answers_seen)
-            self._tidy(now)
-        except NetlinkError as error:
-            if error.errno != errno.ENOENT:  # the table is being put back: what it counts now comes later
-                raise
+        for _ in self._read_counters(now):
+            yield []
+        self._read_learned(now)
         self.deliver(everything=True)
         self._add_requests(now)
         for version, counters in self._families.items():
@@ -189,30 +187,46 @@ class NftablesSource:
         if len(times) < _MAX_REQUESTS:
             times.append(request.at)
 
-    def _read_set(self, counters: Counters, column: int, name: str, now: float) -> Iterator[None]:
-        token = self._token
+    def _read_counters(self, now: float) -> Iterator[None]:
+        """Take what the kernel's sets say, and delete what they need not hold; pauses after every datagram."""
+        self._follow_table()
+        self._answers_seen = accounting()
+        try:
+            for version, counters in self._families.items():
+                for column, name in enumerate(COUNTED):
+                    for message in self._elements(name + version):
+                        if message is None:
+                            yield
+                            continue
+                        for key, counter in nf_tables.counters(message.body, counters.key_bytes):
+                            counters.update(column, key, counter, now)
+                counters.settle(now, answers_seen=self._answers_seen)
+            self._tidy(now)
+        except NetlinkError as error:
+            if error.errno != errno.ENOENT:  # the table is being put back: what it counts now comes later
+                raise
+
+    def _elements(self, name: str) -> Iterator[Message | None]:
+        """Yield the messages about a set's elements, and None where a pause is possible."""
         for datagram in self._netlink.dump(nf_tables.GETSETELEM, nf_tables.element_dump(TABLE, name)):
-            if self._table.token != token:
+            if self._table.token != self._token:
                 raise NetlinkError(errno.ENOENT)
             for message in messages(datagram):
                 if message.kind == nf_tables.NEWSETELEM:
-                    for key, counter in nf_tables.counters(message.body, counters.key_bytes):
-                        counters.update(column, key, counter, now)
-            yield
+                    yield message
+            yield None
 
-    def _read_learned(self, name: str, now: float) -> None:
+    def _read_learned(self, now: float) -> None:
         """Observe the pairs of MAC and IP address that the kernel saw for the first time."""
-        size = 6
         found = set()
-        for datagram in self._netlink.dump(nf_tables.GETSETELEM, nf_tables.element_dump(TABLE, name)):
-            for message in messages(datagram):
-                if message.kind == nf_tables.NEWSETELEM:
-                    elements = map(nf_tables.read_element, nf_tables.listed(message.body))
+        with contextlib.suppress(NetlinkError):  # while the table is being put back
+            for version in self._families:
+                for message in self._elements(f"learned{version}"):
+                    elements = map(nf_tables.read_element, nf_tables.listed(message.body) if message else ())
                     found |= {element.key for element in elements if element is not None}
         for key in found - self._pairs:
-            self._observe(Neighbour(key[:size].hex(":"), key[size + 2 :], now))
-        length = len(next(iter(found), b""))
-        self._pairs = found | {key for key in self._pairs if len(key) != length}
+            self._observe(Neighbour(key[:6].hex(":"), key[8:], now))
+        self._pairs = found
 
     def _changes(self, version: str, counters: Counters) -> Iterator[list[tuple[Flow, Traffic]]]:
         chunk: list[tuple[Flow, Traffic]] = []
@@ -300,7 +314,7 @@ class NftablesSource:
         """Take the readings of the last run if it stopped in order and the table is the same, else of now."""
         if self._baseline is not None and self._read_baseline(self._baseline):
             return
-        for _ in self.read(time.time()):
+        for _ in self._read_counters(time.time()):
             pass
         for counters in self._families.values():
             counters.skip()
