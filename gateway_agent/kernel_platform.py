@@ -22,10 +22,11 @@ from gateway_agent.model import (
 )
 from gateway_agent.neighbours import Neighbours
 from gateway_agent.nflog import NflogError
+from gateway_agent.nft import TableError
 from gateway_agent.platform import PlatformError
 from gateway_agent.policy import Problem
 from gateway_agent.sources.nftables import NftablesSource
-from gateway_agent.table import Table, TableError, accounting
+from gateway_agent.table import Table, accounting
 from gateway_agent.table_watch import TableWatch
 from gateway_agent.topology import Networks, is_group
 

@@ -2,16 +2,13 @@
 
 import errno
 import logging
-import os
 import secrets
-import shutil
-import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway_agent import nf_tables, ruleset
+from gateway_agent import nf_tables, nft, ruleset
 from gateway_agent.netlink import (
     NETLINK_NETFILTER,
     NLM_F_APPEND,
@@ -28,22 +25,14 @@ from gateway_agent.netlink import (
     u32,
 )
 from gateway_agent.nf_tables import HEAD
+from gateway_agent.nft import TableError
 from gateway_agent.ruleset import TABLE
 
 _LOG = logging.getLogger(__name__)
 _ACCOUNTING: Final = Path("/proc/sys/net/netfilter/nf_conntrack_acct")
-_NFT_SECONDS: Final = 30
 _DYNAMIC_CHAINS: Final = frozenset({ruleset.GATE, ruleset.OUTBOUND})
 _RECORDED_ELEMENTS: Final = ("with_ports",)
 _BATCH_BYTES: Final = 1 << 23
-_NO_RIGHT: Final = (
-    "not allowed to change nftables: run as root or give the agent CAP_NET_ADMIN "
-    "(AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW in its systemd unit)"
-)
-
-
-class TableError(Exception):
-    """The table cannot be made or kept; the text names the remedy."""
 
 
 class Table:
@@ -89,7 +78,7 @@ class Table:
             found = self._find()
             try:
                 self._make(found, empty=True)
-            except _NftError:
+            except nft.RefusedError:
                 self._make(found, empty=False)
             self._record()
             self._lan = tuple(lan)
@@ -180,7 +169,7 @@ class Table:
             found = self._find_quietly()
         except NetlinkError as error:
             if error.errno == errno.EPERM:
-                raise TableError(_NO_RIGHT) from error
+                raise TableError(nft.NO_RIGHT) from error
             raise TableError(f"this kernel has no nf_tables: {error.strerror}") from error
         if found is not None and not found[1]:
             raise TableError(
@@ -211,7 +200,7 @@ class Table:
             begin = "".join(f"flush chain inet {TABLE} {chain}\n" for chain in self._static_chains())
         comment = f'comment "{ruleset.MARK} {layout} {token}"'
         body = f"table inet {TABLE} {{\n  {comment}\n{ruleset.text(empty=empty)}}}\n"
-        _nft(begin + body)
+        nft.run(begin + body)
         self.empty = empty
         _LOG.info("table_%s layout=%s", "kept" if keep else "made", layout)
 
@@ -326,32 +315,6 @@ def _without_default_size(made: bytes) -> bytes:
         attribute(kind, bytes(value).replace(size, b"") if kind == nf_tables.SET_DESC else bytes(value))
         for kind, value in attributes(made)
     )
-
-
-class _NftError(TableError):
-    pass
-
-
-def _nft(script: str) -> None:
-    program = shutil.which("nft", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if program is None:
-        raise TableError("nft is not installed: install the package nftables")
-    try:
-        done = subprocess.run(  # noqa: S603  # no shell, and the text is our own
-            [program, "-f", "-"],
-            input=script,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_NFT_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise TableError(f"{program} does not run: {error}") from error
-    if done.returncode:
-        reason = next((line for line in done.stderr.splitlines() if line.strip()), "no reason given")
-        if "Operation not permitted" in done.stderr:
-            raise TableError(_NO_RIGHT)
-        raise _NftError(f"nft refused the table: {reason}")
 
 
 def _text_of(body: memoryview, kind: int) -> str:

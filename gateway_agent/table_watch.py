@@ -9,8 +9,9 @@ from typing import Final
 from gateway_agent import nf_tables
 from gateway_agent.netlink import NETLINK_NETFILTER, Message, Netlink, attributes, messages, string
 from gateway_agent.nf_tables import NFNLGRP_NFTABLES, NFPROTO_INET
+from gateway_agent.nft import TableError
 from gateway_agent.ruleset import TABLE
-from gateway_agent.table import Table, TableError
+from gateway_agent.table import Table
 
 _LOG = logging.getLogger(__name__)
 

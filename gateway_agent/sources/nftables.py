@@ -6,24 +6,21 @@ Everything here happens in the event loop's thread, except for `urgent` (see `at
 import asyncio
 import contextlib
 import errno
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway_agent import nf_tables
+from gateway_agent import baseline, dismissal, nf_tables
 from gateway_agent.counters import Counters, Key
 from gateway_agent.listener import Listener
 from gateway_agent.model import Answer, FirstContact, Flow, Neighbour, Observe, Traffic
 from gateway_agent.netlink import (
     NETLINK_NETFILTER,
-    NLM_F_ECHO,
     Message,
     Netlink,
     NetlinkError,
-    Request,
     messages,
 )
 from gateway_agent.nflog import Nflog
@@ -34,15 +31,7 @@ from gateway_agent.topology import is_group
 
 _LOG = logging.getLogger(__name__)
 
-IDLE_AFTER: Final = 600.0
-"""Seconds without a change after which a flow's elements are deleted from the kernel."""
-
-MANY_FLOWS: Final = 12_288
-"""Flows of one IP version from which on the longest quiet are deleted early: three quarters of a ledger."""
-
 _TIDY_EVERY: Final = 60.0
-_DELETED_AT_ONCE: Final = 250
-_DELETED_PER_READING: Final = 8_192
 _CHUNK: Final = 500
 _DELIVERED_AT_ONCE: Final = 500
 _MAX_CONTACTS: Final = 4_096
@@ -138,7 +127,7 @@ class NftablesSource:
             for key in keys:
                 self._families[version].forget(key)
         if self._baseline is not None:
-            self._write_baseline(self._baseline)
+            baseline.save(self._baseline, self._identity(), list(self._families.values()))
         if self._nflog is not None:
             self._nflog.close()
         self._netlink.close()
@@ -188,7 +177,7 @@ class NftablesSource:
             times.append(request.at)
 
     def _read_counters(self, now: float) -> Iterator[None]:
-        """Take what the kernel's sets say, and delete what they need not hold; pauses after every datagram."""
+        """Take what the kernel's sets say, and dismiss what they need not hold; pauses now and then."""
         self._follow_table()
         self._answers_seen = accounting()
         try:
@@ -202,9 +191,8 @@ class NftablesSource:
                             counters.update(column, key, counter, now)
                 counters.settle(now, answers_seen=self._answers_seen)
             self._tidy(now)
-        except NetlinkError as error:
-            if error.errno != errno.ENOENT:  # the table is being put back: what it counts now comes later
-                raise
+        except OSError as error:  # most likely the table is being put back; what it counts now comes later
+            _LOG.info("reading_interrupted cause=%s", error.strerror)
 
     def _elements(self, name: str) -> Iterator[Message | None]:
         """Yield the messages about a set's elements, and None where a pause is possible."""
@@ -267,89 +255,21 @@ class NftablesSource:
             self._token = self._table.token
 
     def _tidy(self, now: float) -> None:
-        """Delete from the kernel what is quiet for long or in excess; its last figures still count."""
-        full = any(len(counters) > MANY_FLOWS for counters in self._families.values())
-        if not full and now - self._tidied < _TIDY_EVERY:
-            return
-        self._tidied = now
-        for version, counters in self._families.items():
-            idle = counters.quiet(now - IDLE_AFTER)
-            excess = len(counters) - MANY_FLOWS * 2 // 3 if len(counters) > MANY_FLOWS else 0
-            if excess > len(idle):
-                idle = counters.quiet(now - 0.001)[:excess]
-            for start in range(0, min(len(idle), _DELETED_PER_READING), _DELETED_AT_ONCE):
-                self._delete(version, counters, idle[start : start + _DELETED_AT_ONCE], now)
-
-    def _delete(self, version: str, counters: Counters, keys: list[Key], now: float) -> None:
-        try:
-            self._delete_together(version, counters, keys, now)
-        except NetlinkError as error:
-            if error.errno != errno.ENOENT:
-                raise
-            if len(keys) == 1:
-                counters.forget(keys[0])
-                return
-            for key in keys:  # one of them is gone already, and the kernel deletes all or none
-                self._delete(version, counters, [key], now)
-
-    def _delete_together(self, version: str, counters: Counters, keys: list[Key], now: float) -> None:
-        of_column: dict[int, list[bytes]] = {}
-        for key in keys:
-            encoded = nf_tables.encode_key(key)
-            for column in counters.columns(key):
-                of_column.setdefault(column, []).append(encoded)
-        requests: list[Request] = []
-        for column, encoded_keys in of_column.items():
-            name = COUNTED[column] + version
-            requests += nf_tables.elements(nf_tables.DELSETELEM, TABLE, name, encoded_keys, NLM_F_ECHO)
-        for message in self._table.commit(requests):
-            if message.kind == nf_tables.DELSETELEM:
-                column = COUNTED.index(nf_tables.set_of(message.body)[:-1])
-                for key, counter in nf_tables.counters(message.body, counters.key_bytes):
-                    counters.update(column, key, counter, now)
-        for key in keys:
-            counters.forget(key)
+        full = any(len(counters) > dismissal.MANY_FLOWS for counters in self._families.values())
+        if full or now - self._tidied >= _TIDY_EVERY:
+            self._tidied = now
+            for version, counters in self._families.items():
+                dismissal.dismiss(self._table, version, counters, now)
 
     def _begin(self) -> None:
         """Take the readings of the last run if it stopped in order and the table is the same, else of now."""
-        if self._baseline is not None and self._read_baseline(self._baseline):
+        families = list(self._families.values())
+        if self._baseline is not None and baseline.load(self._baseline, self._identity(), families):
             return
         for _ in self._read_counters(time.time()):
             pass
-        for counters in self._families.values():
+        for counters in families:
             counters.skip()
 
-    def _identity(self) -> dict[str, object]:
+    def _identity(self) -> baseline.Identity:
         return {"table": self._table.token, "handle": self._table.handle}
-
-    def _read_baseline(self, path: Path) -> bool:
-        """Read and remove the file: after a crash it must not be taken for the readings of that run."""
-        try:
-            content = path.read_bytes()
-            path.unlink()
-            head, _, body = content.partition(b"\n")
-            identity = json.loads(head)
-            sizes = identity.pop("sizes")
-            if identity != self._identity() or len(body) != sum(sizes):
-                return False
-            for counters, start, size in zip(self._families.values(), (0, sizes[0]), sizes, strict=True):
-                counters.load(body[start : start + size])
-        except FileNotFoundError:
-            return False
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            _LOG.warning("baseline_unreadable file=%s cause=%s", path, error)
-            for counters in self._families.values():
-                counters.clear()
-            return False
-        return True
-
-    def _write_baseline(self, path: Path) -> None:
-        parts = [counters.dump() for counters in self._families.values()]
-        head = json.dumps({**self._identity(), "sizes": [len(part) for part in parts]}).encode()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            new = path.with_suffix(".new")
-            new.write_bytes(b"\n".join([head, b"".join(parts)]))
-            new.replace(path)
-        except OSError as error:
-            _LOG.warning("baseline_unwritten file=%s cause=%s", path, error.strerror)
