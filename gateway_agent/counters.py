@@ -34,6 +34,7 @@ class Counters:
         self._changes: dict[Key, Traffic] = {}
         self._waiting: dict[Key, deque[tuple[float, int]]] = {}
         self._born: set[Key] = set()
+        self._answered: set[Key] = set()
 
     def __len__(self) -> int:
         """Return how many flows are known."""
@@ -75,20 +76,28 @@ class Counters:
             self._count(column, key, new_packets - old_packets, new_bytes - old_bytes, now)
         if column == OPENED:
             self._waiting.setdefault(key, deque()).append((now, new_packets))
+        elif column == ANSWERED and unanswered > late:
+            self._answered.add(key)
 
     def settle(self, now: float, *, answers_seen: bool) -> None:
         """Count the connections that have waited for a reply for too long; after all updates of a reading.
 
+        The answers must have been read before what was opened, so that none seems to come late.
+
         Where `answers_seen` is false (no conntrack accounting), a flow that received anything was answered.
         """
+        for key in self._answered - self._waiting.keys():
+            opened, answered, told, late, changed = self._balance(key)
+            _TAIL.pack_into(
+                self._records[key], _TAIL_AT, told, max(late, min(answered + told - opened, told)), changed
+            )
+        self._answered.clear()
         for key, history in list(self._waiting.items()):
             record = self._records[key]
-            opened = COUNTER.unpack_from(record, OPENED * _COUNTER_BYTES)[2]
-            answered = COUNTER.unpack_from(record, ANSWERED * _COUNTER_BYTES)[2]
+            opened, answered, told, late, changed = self._balance(key)
             if not answers_seen and COUNTER.unpack_from(record, RECEIVED * _COUNTER_BYTES)[2]:
                 answered = opened
-            told, late, changed = _TAIL.unpack_from(record, _TAIL_AT)
-            late = max(late, answered + told - opened)
+            late = max(late, min(answered + told - opened, told))
             overdue = 0
             while history and history[0][0] <= now - UNANSWERED_AFTER:
                 overdue = history.popleft()[1] - answered + late - told
@@ -128,11 +137,13 @@ class Counters:
         """Drop a flow whose elements are gone from the kernel."""
         self._records.pop(key, None)
         self._waiting.pop(key, None)
+        self._answered.discard(key)
 
     def clear(self) -> None:
         """Drop all readings, because the table is a new one; what was not taken yet stays."""
         self._records.clear()
         self._waiting.clear()
+        self._answered.clear()
 
     def pairs(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield LAN address and remote address of every flow."""
@@ -157,13 +168,18 @@ class Counters:
         """Take what was read as what had been counted before, and tell none of it."""
         for key in self._waiting:
             record = self._records[key]
-            opened = COUNTER.unpack_from(record, OPENED * _COUNTER_BYTES)[2]
-            answered = COUNTER.unpack_from(record, ANSWERED * _COUNTER_BYTES)[2]
-            _, late, changed = _TAIL.unpack_from(record, _TAIL_AT)
+            opened, answered, _, late, changed = self._balance(key)
             _TAIL.pack_into(record, _TAIL_AT, max(opened - answered, 0), late, changed)
         self._waiting.clear()
         self._changes.clear()
         self._born.clear()
+
+    def _balance(self, key: Key) -> tuple[int, int, int, int, float]:
+        """Return connections opened, answered, told as unanswered, answered late; time of the last change."""
+        record = self._records[key]
+        opened = COUNTER.unpack_from(record, OPENED * _COUNTER_BYTES)[2]
+        answered = COUNTER.unpack_from(record, ANSWERED * _COUNTER_BYTES)[2]
+        return (opened, answered, *_TAIL.unpack_from(record, _TAIL_AT))
 
     def _last_changes(self) -> Iterable[tuple[Key, float]]:
         return ((key, _TAIL.unpack_from(record, _TAIL_AT)[2]) for key, record in self._records.items())

@@ -1,4 +1,4 @@
-"""Deletes from the kernel's sets the flows that are quiet for long or in excess; what they counted is not lost.
+"""Deletes flows that are quiet for long or in excess from the kernel's sets; what they counted is not lost.
 
 The kernel tells the final counters of what it deletes (NLM_F_ECHO), so a packet is counted either way.
 """

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway_agent import baseline, dismissal, nf_tables
-from gateway_agent.counters import Counters, Key
+from gateway_agent.counters import ANSWERED, BLOCKED, EMPTY, OPENED, RECEIVED, SENT, Counters, Key
 from gateway_agent.listener import Listener
 from gateway_agent.model import Answer, FirstContact, Flow, Neighbour, Observe, Traffic
 from gateway_agent.netlink import (
@@ -32,6 +32,7 @@ from gateway_agent.topology import is_group
 _LOG = logging.getLogger(__name__)
 
 _TIDY_EVERY: Final = 60.0
+_ORDER: Final = (SENT, RECEIVED, EMPTY, BLOCKED, ANSWERED, OPENED)
 _CHUNK: Final = 500
 _DELIVERED_AT_ONCE: Final = 500
 _MAX_CONTACTS: Final = 4_096
@@ -182,8 +183,8 @@ class NftablesSource:
         self._answers_seen = accounting()
         try:
             for version, counters in self._families.items():
-                for column, name in enumerate(COUNTED):
-                    for message in self._elements(name + version):
+                for column in _ORDER:
+                    for message in self._elements(COUNTED[column] + version):
                         if message is None:
                             yield
                             continue
