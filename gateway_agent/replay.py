@@ -16,7 +16,7 @@ from typing import Final
 from gateway_agent import __version__
 from gateway_agent.ledger import Ledger
 from gateway_agent.logs import fields
-from gateway_agent.model import FirstContact, Observation
+from gateway_agent.model import Answer, FirstContact, Observation
 from gateway_agent.names import NameTable
 from gateway_agent.packet import LINK_TYPES
 from gateway_agent.pcap import Capture, CaptureError
@@ -196,6 +196,8 @@ class _Playback:
         self._emit(status(OFFLINE))
 
     def _observe(self, observation: Observation) -> None:
+        if isinstance(observation, Answer) and observation.addresses:
+            self._count(observation.at)  # what came before it goes under the names of before
         if not isinstance(observation, FirstContact):
             self._ledger.observe(observation)
             return

@@ -121,6 +121,19 @@ def test_names_are_those_of_the_lookup_before(path: Path) -> None:
     assert rows == {None: 2, "first.example": 1, "second.example": 1}
 
 
+def test_two_names_of_one_address_within_an_interval(path: Path) -> None:
+    frames = [
+        answer(0.0, "first.example", NET),
+        up(0.01),
+        up(0.02),
+        answer(0.03, "second.example", NET),
+        up(0.04),
+    ]
+    result = run(path, frames)
+    rows = {row["name"]: row["sent_packets"] for row in result.rows.values() if row["address"] == NET}
+    assert rows == {"first.example": 2, "second.example": 1}
+
+
 def test_lookups_without_traffic(path: Path) -> None:
     frames = [answer(0.0, "quiet.example", NET), answer(0.1, "gone.example"), answer(1.0, "gone.example")]
     result = run(path, frames)
