@@ -185,7 +185,7 @@ class Firewall:
 
     def _adopt_elements(self, name: str, now: float) -> None:
         try:
-            elements = self._table.policy_elements(name)
+            elements = self._table.elements(name)
         except NetlinkError as error:
             _LOG.warning("elements_unreadable set=%s cause=%s", name, error.strerror)
             return

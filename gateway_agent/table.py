@@ -31,7 +31,6 @@ from gateway_agent.ruleset import TABLE
 _LOG = logging.getLogger(__name__)
 _ACCOUNTING: Final = Path("/proc/sys/net/netfilter/nf_conntrack_acct")
 _DYNAMIC_CHAINS: Final = frozenset({ruleset.GATE, ruleset.OUTBOUND})
-_RECORDED_ELEMENTS: Final = ("with_ports",)
 _BATCH_BYTES: Final = 1 << 23
 
 
@@ -52,6 +51,7 @@ class Table:
         """What the firewall wants in the table: asked for whenever the table is put back."""
         self._lan: tuple[str, ...] = ()
         self._skeleton: list[Request] = []
+        self._constants: list[Request] = []
         self._rules: list[bytes] = []
         self._layout: frozenset[bytes] = frozenset()
         try:
@@ -107,8 +107,8 @@ class Table:
                 return 0, 0
         return nf_tables.counter_object(answers[0].body) if answers else (0, 0)
 
-    def policy_elements(self, name: str) -> list[nf_tables.Element]:
-        """Return the elements of one of the firewall's sets."""
+    def elements(self, name: str) -> list[nf_tables.Element]:
+        """Return the elements of a set without counters."""
         with self.lock:
             bodies = self._dump(nf_tables.GETSETELEM, nf_tables.element_dump(TABLE, name))
         found = (nf_tables.read_element(encoded) for body in bodies for encoded in nf_tables.listed(body))
@@ -146,8 +146,9 @@ class Table:
             if not whole:
                 requests = [*(self._deletion() if found else ()), self._birth(), *self._skeleton]
                 requests += self._lan_requests(flush=False)
-            elif missing:
-                requests = [nf_tables.delete_rules(TABLE), *self._recorded_rules()]
+            else:
+                requests = [*self._lan_requests(), *self._constants]
+                requests += [nf_tables.delete_rules(TABLE), *self._recorded_rules()] if missing else []
             try:
                 self.commit([*requests, *self.policy_requests()])
             except OSError as error:
@@ -226,11 +227,10 @@ class Table:
         for name, made in self._chains():
             if name != ruleset.GATE:
                 skeleton.append(Request(nf_tables.NEWCHAIN, create, HEAD + made))
-        for name in _RECORDED_ELEMENTS:
-            encoded = [nf_tables.encode_element(element) for element in self.policy_elements(name)]
-            skeleton.extend(nf_tables.elements(nf_tables.NEWSETELEM, TABLE, name, encoded, create))
+        ports = [nf_tables.encode_element(element) for element in self.elements("with_ports")]
+        self._constants = list(nf_tables.elements(nf_tables.NEWSETELEM, TABLE, "with_ports", ports, create))
         self._rules = self._dumped_rules()
-        self._skeleton = [*skeleton, *self._recorded_rules()]
+        self._skeleton = [*skeleton, *self._constants, *self._recorded_rules()]
         self._layout = self._dumped_layout()
 
     def _birth(self) -> Request:

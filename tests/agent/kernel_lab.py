@@ -8,12 +8,32 @@ import contextlib
 import ctypes
 import itertools
 import os
+import shutil
 import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+import pytest
+
+UNABLE: str | None = next(
+    (
+        reason
+        for lacking, reason in (
+            (os.geteuid() != 0, "needs root for network namespaces"),
+            (shutil.which("nft") is None, "needs nft (script/setup as root installs it)"),
+            (shutil.which("ip") is None, "needs ip (script/setup as root installs it)"),
+        )
+        if lacking
+    ),
+    None,
+)
+"""Why the lab cannot be built here."""
+
+needs_lab = [pytest.mark.root, pytest.mark.skipif(UNABLE is not None, reason=UNABLE or "")]
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
@@ -166,3 +186,14 @@ class Lab:
         namespace.ip("link", "set", interface, "up")
         for address in addresses:
             namespace.ip("address", "add", address, "dev", interface)
+
+
+def dns_answer(name: str, *addresses: bytes, ttl: int = 60) -> bytes:
+    """Return a DNS response with A or AAAA records, as a resolver sends it."""
+    question = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+    records = b"".join(
+        b"\xc0\x0c" + struct.pack(">HHIH", 1 if len(address) == 4 else 28, 1, ttl, len(address)) + address
+        for address in addresses
+    )
+    kind = struct.pack(">HH", 28 if addresses and len(addresses[0]) == 16 else 1, 1)
+    return struct.pack(">HHHHHH", 0xABCD, 0x8180, 1, len(addresses), 0, 0) + question + kind + records
