@@ -26,12 +26,7 @@ class Rows:
 
     def __init__(self) -> None:
         self._rows: dict[Flow, Row] = {}
-        self._changed: list[Row] = []
-
-    @property
-    def changed(self) -> int:
-        """How many flows have counts that were not read yet."""
-        return len(self._changed)
+        self._changed: list[tuple[Row, Traffic]] = []
 
     def get(self, flow: Flow) -> Row | None:
         """Return a flow's row, if it is known."""
@@ -41,7 +36,7 @@ class Rows:
         """Begin a row; where there are too many, forget those that are neither changed nor `in_use`."""
         if len(self._rows) >= _MAX_ROWS:
             kept = {row.flow: row for row in in_use()}
-            kept.update((row.flow, row) for row in self._changed)
+            kept.update((row.flow, row) for row, _ in self._changed)
             self._rows = kept
         row = self._rows[flow] = Row(flow, at)
         return row
@@ -51,7 +46,7 @@ class Rows:
         traffic = row.traffic
         if traffic is None:
             traffic = row.traffic = Traffic(at, at)
-            self._changed.append(row)
+            self._changed.append((row, traffic))
         return traffic
 
     def request(self, row: Row, at: float) -> None:
@@ -65,10 +60,7 @@ class Rows:
         """Yield what the flows did since the last reading, in chunks."""
         changed, self._changed = self._changed, []
         chunk: list[tuple[Flow, Traffic]] = []
-        for row in changed:
-            traffic = row.traffic
-            if traffic is None:
-                continue
+        for row, traffic in changed:
             row.last, row.traffic = traffic.last, None
             chunk.append((row.flow, traffic))
             if len(chunk) == _CHUNK:

@@ -42,11 +42,6 @@ class PacketsSource:
         self._streams = DnsStreams()
         self._announced: dict[Address, Mac] = {}
 
-    @property
-    def unread(self) -> int:
-        """How many flows have counts that were not read yet."""
-        return self._rows.changed
-
     def packet(  # noqa: C901, PLR0912 (once per packet: calls would cost more than lines)
         self, at: float, link_type: int, frame: bytes, original_length: int
     ) -> None:

@@ -46,6 +46,11 @@ def test_masks_that_are_none(mask: bytes) -> None:
     assert parse_dhcp(framing.dhcp(REPLY, DEVICE, [(1, mask)], your="192.168.8.20")).network is None
 
 
+def test_padding_between_options() -> None:
+    message = framing.dhcp(REQUEST, DEVICE)[:-1] + b"\0\0\x0c\x03hue\0\xff"
+    assert parse_dhcp(message).host_name == "hue"
+
+
 def test_an_option_in_pieces() -> None:
     assert parse_dhcp(
         framing.dhcp(REQUEST, DEVICE, [(12, b"Philips"), (53, b"\1"), (12, b"-hue")])

@@ -510,6 +510,26 @@ def test_a_fragmented_answer(bench: Bench) -> None:
     assert sums(bench.read()[flow(53, 17, remote=GATEWAY4)]) == (0, 0, 2, 40 + len(body))
 
 
+def test_fragments_and_cut_frames_hide_what_they_hide(bench: Bench) -> None:
+    """Later fragments have no header to read, cut frames not all of theirs: both are counted."""
+    body = {
+        53: framing.udp(53, 5000, framing.dns_addresses("a.example", NET4)),
+        123: framing.udp(5000, 123, framing.NTP_REQUEST),
+        67: framing.udp(68, 67, framing.dhcp(1, DEVICE, [(12, b"hue")])),
+    }
+    for port, datagram in body.items():
+        pair = (GATEWAY4, LAN4) if port == 53 else (LAN4, GATEWAY4)
+        wrap = down if port == 53 else up
+        first = wrap(framing.ipv4(*pair, 17, datagram[:16], identity=port, fragment=0x2000))
+        bench.send(first, wrap(framing.ipv4(*pair, 17, datagram[16:], identity=port, fragment=2)))
+    segment = down(framing.ip(GATEWAY4, LAN4, 6, framing.tcp(53, 5000, ACK, b"xy")))
+    bench.source.packet(bench.now, 1, segment[:40], len(segment))
+    traffic = bench.read()
+    assert bench.observed(Answer) == bench.observed(HostName) == []
+    assert all(each.requests == [] for each in traffic.values())
+    assert sum(sum(sums(each)[::2]) for each in traffic.values()) == 7
+
+
 def test_host_names(bench: Bench) -> None:
     request = framing.dhcp(1, DEVICE, [(12, b"Philips-hue"), (60, b"udhcp 1.19.4")])
     offer = framing.dhcp(2, DEVICE, [(12, b"from the server")])
@@ -543,6 +563,15 @@ def test_first_contacts(bench: Bench) -> None:
 
 
 # Bounds.
+
+
+def test_addresses_of_one_device_are_bounded(bench: Bench) -> None:
+    for number in range(20_000):
+        source = f"10.0.{number >> 8}.{number & 255}"
+        bench.send(up(framing.ip(source, NET4, 17, framing.udp(1, 999, b""))), every=0.0001)
+        if number % 8000 == 7999:
+            bench.read()
+    assert sizes(bench.source)["announced"] <= 16_384
 
 
 def sizes(source: PacketsSource) -> dict[str, int]:

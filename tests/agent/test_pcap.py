@@ -1,5 +1,6 @@
 """Capture files in every form, and damaged ones."""
 
+import io
 import struct
 import tracemalloc
 from pathlib import Path
@@ -199,6 +200,7 @@ SIZE = len(GOOD)
         (GOOD, framing.block(3, b""), "too short"),
         (GOOD, framing.block(1, bytes(4)), "too short"),
         (framing.section(), framing.simple(b"x"), "interface 0"),
+        (GOOD, framing.simple(bytes(300_000)), "a packet of 300000 bytes"),
     ],
 )
 def test_damage_is_told_with_its_place_after_what_was_good(
@@ -227,6 +229,19 @@ def test_an_absurd_length_costs_no_memory(path: Path) -> None:
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="No such file"):
         Capture(tmp_path / "none")
+
+
+def test_a_file_that_cannot_be_read_to_its_end(path: Path) -> None:
+    class Broken(io.BytesIO):
+        def read(self, _: int | None = -1) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    path.write_bytes(framing.pcap(FRAMES))
+    with Capture(path) as capture:
+        capture._file.close()
+        capture._file = Broken()
+        with pytest.raises(CaptureError, match="Input/output error"):
+            list(capture)
 
 
 def test_a_folder(tmp_path: Path) -> None:

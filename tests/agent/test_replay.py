@@ -250,6 +250,14 @@ def test_nothing_to_replay(path: Path, content: bytes, reason: str) -> None:
     assert result.messages == []
 
 
+def test_damage_before_the_first_packet(path: Path) -> None:
+    framing.saved(path, framing.pcap([]) + struct.pack("<IIII", 1, 1, 0xFFFFFF, 1))
+    result = Replayed()
+    with pytest.raises(CaptureError, match="offset 24"):
+        replay(path, emit=taker(result))
+    assert result.messages == []
+
+
 def test_networks_that_are_given(path: Path) -> None:
     frame = framing.ethernet(DEVICE, ROUTER, framing.ip("203.0.113.5", NET, 6, framing.tcp(1, 2, SYN)))
     result = run(path, [(AT, frame)], lan=[ipaddress.ip_network("203.0.113.0/24")])
