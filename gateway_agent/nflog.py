@@ -58,9 +58,9 @@ class Nflog:
             self.hurry(at_once=False)
         except NetlinkError as error:
             self._netlink.close()
-            if error.errno == errno.EBUSY:
+            if error.errno in (errno.EBUSY, errno.EPERM):
                 raise NflogError(
-                    f"another program listens to NFLOG group {group}: is the agent running twice?"
+                    f"NFLOG group {group} is taken: another program listens to it, or the agent runs twice"
                 ) from error
             raise NflogError(f"NFLOG group {group}: {error.strerror}") from error
         self._netlink.socket.setblocking(False)
