@@ -66,6 +66,10 @@ class ArpSender(NamedTuple):
     address: Address
 
 
+TO_HOST, OUTGOING = 0, 4
+"""Types of frames in cooked captures (linux/if_packet.h)."""
+_COOKED_TYPE: Final = {113: 1, 276: 10}
+
 _Link = tuple[bytes, bytes, int, int]
 """Source MAC, destination MAC, ethertype, offset of what follows."""
 
@@ -182,6 +186,12 @@ def _skip_extensions(frame: bytes, protocol: int, place: int) -> tuple[int, int,
         else:
             protocol, place = following, place + ((size + 1) << 3)
     return protocol, place, identity, 0
+
+
+def cooked_type(link_type: int, frame: bytes) -> int | None:
+    """Return how a cooked capture's host met a frame (TO_HOST, OUTGOING, ...), None for other link types."""
+    place = _COOKED_TYPE.get(link_type)
+    return frame[place] if place is not None and len(frame) > place else None
 
 
 def arp_sender(link_type: int, frame: bytes) -> ArpSender | None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway_agent import dhcp, dns
 from gateway_agent.model import Address
-from gateway_agent.packet import ICMPV6, LINK_TYPES, UDP, Decoder, Packet, arp_sender
+from gateway_agent.packet import ICMPV6, LINK_TYPES, OUTGOING, UDP, Decoder, Packet, arp_sender, cooked_type
 from gateway_agent.pcap import Record
 from gateway_agent.topology import (
     Network,
@@ -47,6 +47,7 @@ class Survey:
         self._named_routers: set[Address] = set()
         self._servers: set[Address] = set()
         self._arp: dict[Address, bytes] = {}
+        self._own: set[bytes] = set()
         self._decoder = Decoder()
         self.packets = 0
         self.unknown_link_types: set[int] = set()
@@ -59,6 +60,8 @@ class Survey:
             self._no_packet(link_type, frame)
             return
         self.packets += 1
+        if not packet[1] and cooked_type(link_type, frame) == OUTGOING and len(self._own) < _MAX_PREFIXES:
+            self._own.add(packet[0])
         protocol = packet[4]
         if protocol == UDP:
             if packet[5] in _SERVICES:
@@ -89,6 +92,7 @@ class Survey:
             owners=self._owners(roles, routers),
             hosts=roles.hosts,
             gateways=gateways,
+            on_router=self._on_router(roles),
         )
 
     def _networks(self) -> list[Network]:
@@ -161,7 +165,13 @@ class Survey:
             routers |= {
                 mac for mac, _, source, _ in self._links if source in self._answering(roles, networks)
             }
+        if self._on_router(roles):
+            routers |= self._own
         return frozenset(routers - {b""})
+
+    def _on_router(self, roles: "_Roles") -> bool:
+        """Return whether the host that captured brings packets from outside: its MACs are a router's."""
+        return not self._own.isdisjoint(roles.carrying - {b""})
 
     def _gateways(self, roles: "_Roles", networks: Networks) -> frozenset[Address]:
         """Return the LAN addresses of routers, for packets without MAC addresses."""

@@ -7,6 +7,7 @@ from hashlib import blake2b
 from typing import Final
 
 from gateway_agent.model import Address, Mac
+from gateway_agent.packet import TO_HOST
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -69,7 +70,7 @@ class Topology:
 
     `devices` and `routers` are MAC addresses in bytes; `owners` tells whose an address is. For packets
     without MAC addresses, `hosts` are the LAN's addresses that sent anything, `gateways` those that are no
-    device.
+    device. `on_router`: the capture was made on the router, on all its interfaces.
     """
 
     networks: Networks
@@ -78,6 +79,7 @@ class Topology:
     owners: Mapping[Address, bytes] = field(default_factory=dict)
     hosts: Collection[Address] = frozenset()
     gateways: Collection[Address] = frozenset()
+    on_router: bool = False
 
     def is_local(self, address: Address) -> bool:
         """Return whether a remote address is not on the Internet."""
@@ -86,26 +88,29 @@ class Topology:
     def sender(self, mac: bytes, address: Address) -> Mac | None:
         """Return the device that sent a packet with this source; None for a router's or one from outside."""
         if mac:
-            if mac in self.routers or (mac not in self.devices and address not in self.networks):
+            if mac[0] & 1 or mac in self.routers:
+                return None
+            if mac not in self.devices and address not in self.networks:
                 return None
             return mac.hex(":")
         if not any(address) or address not in self.networks or address in self.gateways:
             return None
         return made_up_mac(address)
 
-    def receiver(self, mac: bytes, address: Address, *, cooked: bool) -> Mac | None:
+    def receiver(self, mac: bytes, address: Address, *, cooked: int | None = None) -> Mac | None:
         """Return the device that a packet with this destination reached; None for a group or a router.
 
-        `cooked`: the link layer tells the source's MAC address, but not the destination's.
+        `cooked` is the type of a cooked frame, whose link layer tells the source's MAC address only. What
+        comes to the router that captures, for a device, is captured again when it goes there.
         """
-        if is_group(address):
+        if is_group(address) or (cooked == TO_HOST and self.on_router):
             return None
         if mac:
             if mac[0] & 1 or mac in self.routers:
                 return None
             own = address in self.networks or self.owners.get(address) == mac
             return mac.hex(":") if own else None
-        if cooked:
+        if cooked is not None:
             owner = self.owners.get(address)
             if owner is not None:
                 return None if owner in self.routers else owner.hex(":")

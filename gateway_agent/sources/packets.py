@@ -16,7 +16,7 @@ from gateway_agent.connections import (
 )
 from gateway_agent.dns_stream import DnsStreams
 from gateway_agent.model import Address, FirstContact, Flow, HostName, Mac, Neighbour, Observe, Traffic
-from gateway_agent.packet import TCP, UDP, WITH_PORTS, Decoder, Packet, arp_sender
+from gateway_agent.packet import TCP, UDP, WITH_PORTS, Decoder, Packet, arp_sender, cooked_type
 from gateway_agent.rows import Row, Rows
 from gateway_agent.topology import Topology, is_group, usable_macs
 
@@ -57,9 +57,9 @@ class PacketsSource:
             flags = frame[transport + 13]
         path = self._connections.paths.get(packet[:7])
         if path is None or at - path.connection.last > path.connection.idle:
-            path = self._begin(packet, at, flags)
+            path = self._begin(packet, at, flags, cooked_type(link_type, frame))
         elif flags & SYN:
-            path = self._syn(path, packet, at, flags, frame)
+            path = self._syn(path, packet, at, flags, link_type, frame)
         if path is None:
             return
         connection = path.connection
@@ -106,12 +106,11 @@ class PacketsSource:
         """Settle what was still open: no more packets come, and whoever waited for a reply got none."""
         self._connections.finish()
 
-    def _begin(self, packet: Packet, at: float, flags: int) -> Path | None:
+    def _begin(self, packet: Packet, at: float, flags: int, cooked: int | None) -> Path | None:
         """Find out whose counters a packet moves; None where neither side is a device."""
         topology = self._topology
         source_mac, destination_mac = usable_macs(packet.source_mac, packet.destination_mac)
         from_mac = topology.sender(source_mac, packet.source)
-        cooked = bool(source_mac) and not destination_mac
         to_mac = topology.receiver(destination_mac, packet.destination, cooked=cooked)
         if from_mac is None and to_mac is None:
             return None
@@ -134,13 +133,15 @@ class PacketsSource:
                 self._connections.expect_reply(connection, sender)
         return path
 
-    def _syn(self, path: Path, packet: Packet, at: float, flags: int, frame: bytes) -> Path | None:
+    def _syn(  # noqa: PLR0913, PLR0917 (once per connection, with all that is known)
+        self, path: Path, packet: Packet, at: float, flags: int, link_type: int, frame: bytes
+    ) -> Path | None:
         """Return the path of a SYN: the same if it is sent again, a new connection's otherwise."""
         sequence = int.from_bytes(frame[packet.transport + 4 : packet.transport + 8])
         if not path.connection.superseded(flags, sequence, forward=path.forward):
             return path
         self._connections.forget(path.connection)
-        return self._begin(packet, at, flags)
+        return self._begin(packet, at, flags, cooked_type(link_type, frame))
 
     def _control(self, path: Path, packet: Packet, at: float, flags: int, frame: bytes) -> None:
         transport = packet.transport

@@ -8,7 +8,16 @@ from framing import DEVICE, ROUTER, address
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_agent.packet import LINK_TYPES, ArpSender, Decoder, Packet, arp_sender
+from gateway_agent.packet import (
+    LINK_TYPES,
+    OUTGOING,
+    TO_HOST,
+    ArpSender,
+    Decoder,
+    Packet,
+    arp_sender,
+    cooked_type,
+)
 
 A4, B4 = "192.168.8.20", "198.51.100.7"
 A6, B6 = "2001:db8:8::20", "2001:db8:ffff::9"
@@ -251,6 +260,14 @@ def test_echo_request_and_reply_belong_together(protocol: int, request_type: int
 @pytest.mark.parametrize("protocol", [1, 2, 47, 50, 58, 255])
 def test_protocols_without_ports(protocol: int) -> None:
     assert ports(decode(framing.ip(A4, B4, protocol, b"\x03\x03" + bytes(30)), 101)) == (protocol, 0, 0)
+
+
+def test_types_of_cooked_frames() -> None:
+    packet = framing.ip(A4, B4, 6, SEGMENT)
+    assert cooked_type(113, b"\0\4" + framing.cooked(DEVICE, packet)[2:]) == OUTGOING
+    assert cooked_type(276, framing.cooked2(DEVICE, packet)) == TO_HOST
+    assert cooked_type(1, framing.ethernet(DEVICE, ROUTER, packet)) is None
+    assert cooked_type(276, b"short") is None
 
 
 def test_arp() -> None:

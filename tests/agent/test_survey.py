@@ -9,7 +9,7 @@ from framing import BROADCAST, DEVICE, OTHER, ROUTER, SYN, address, mac_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_agent.packet import LINK_TYPES
+from gateway_agent.packet import LINK_TYPES, OUTGOING, TO_HOST
 from gateway_agent.survey import Survey
 from gateway_agent.topology import Networks, Topology, is_group, made_up_mac
 
@@ -189,8 +189,8 @@ def test_raw_packets() -> None:
     topology = found(*frames, link_type=framing.RAW)
     assert set(topology.hosts) == {address(LAN4)}
     assert topology.sender(b"", address(LAN4)) == made_up_mac(address(LAN4)) == "02:00:c0:a8:08:14"
-    assert topology.receiver(b"", address(LAN4), cooked=False) == "02:00:c0:a8:08:14"
-    assert topology.receiver(b"", address(OTHER4), cooked=False) is None, "nobody is known to be there"
+    assert topology.receiver(b"", address(LAN4)) == "02:00:c0:a8:08:14"
+    assert topology.receiver(b"", address(OTHER4)) is None, "nobody is known to be there"
     assert topology.sender(b"", address(NET4)) is None
     assert topology.sender(b"", bytes(4)) is None
 
@@ -224,7 +224,7 @@ def test_a_device_that_names_itself_router_of_its_own_network() -> None:
 
 def test_a_packet_for_another_does_not_belong_to_whom_it_reaches() -> None:
     topology = found(sent(), sent(LAN4, "8.8.8.8", to=OTHER), sent(OTHER4, NET4, mac=OTHER))
-    assert topology.receiver(OTHER, address("8.8.8.8"), cooked=False) is None
+    assert topology.receiver(OTHER, address("8.8.8.8")) is None
 
 
 def test_raw_ipv6_packets() -> None:
@@ -243,14 +243,47 @@ def test_cooked_packets_tell_the_sender_only() -> None:
     ]
     topology = found(*frames, link_type=framing.COOKED)
     assert roles(topology) == ({DEVICE}, {ROUTER})
-    assert topology.receiver(b"", address(LAN4), cooked=True) == mac_text(DEVICE)
-    assert topology.receiver(b"", address(GATEWAY4), cooked=True) is None
-    assert topology.receiver(b"", address("224.0.0.251"), cooked=True) is None
+    assert topology.receiver(b"", address(LAN4), cooked=OUTGOING) == mac_text(DEVICE)
+    assert topology.receiver(b"", address(GATEWAY4), cooked=OUTGOING) is None
+    assert topology.receiver(b"", address("224.0.0.251"), cooked=OUTGOING) is None
+
+
+def captured_on_the_router(source: str, destination: str, inside: bytes, outside: bytes) -> list[bytes]:
+    """Return a forwarded packet as `tcpdump -i any` sees it: coming in, and going out."""
+    packet = syn(source, destination)
+    return [framing.cooked(inside, packet), b"\0\4" + framing.cooked(outside, packet)[2:]]
+
+
+WAN, PROVIDER = bytes.fromhex("02aabbccdd02"), bytes.fromhex("020000000001")
+
+
+def test_a_capture_on_all_interfaces_of_the_router() -> None:
+    """The router's own traffic upstream does not make it a device, though its address there is private."""
+    frames = [
+        *captured_on_the_router(LAN6, NET6, DEVICE, WAN),
+        *captured_on_the_router(NET6, LAN6, PROVIDER, ROUTER),
+        framing.cooked(DEVICE, syn(LAN4, NET4)),
+        b"\0\4" + framing.cooked(WAN, syn("192.168.178.2", NET4))[2:],
+        framing.cooked(PROVIDER, syn(NET4, "192.168.178.2")),
+    ]
+    topology = found(*frames, link_type=framing.COOKED, lan=("192.168.0.0/16", "2001:db8:8::/64"))
+    assert roles(topology) == ({DEVICE}, {ROUTER, WAN, PROVIDER})
+    assert topology.receiver(b"", address(LAN6), cooked=TO_HOST) is None, (
+        "it is captured again on its way out"
+    )
+    assert topology.receiver(b"", address(LAN6), cooked=OUTGOING) == mac_text(DEVICE)
+
+
+def test_a_cooked_capture_on_a_device() -> None:
+    frames = [b"\0\4" + framing.cooked(DEVICE, syn(LAN4, NET4))[2:], framing.cooked(ROUTER, syn(NET4, LAN4))]
+    topology = found(*frames, link_type=framing.COOKED)
+    assert roles(topology) == ({DEVICE}, {ROUTER})
+    assert topology.receiver(b"", address(LAN4), cooked=TO_HOST) == mac_text(DEVICE)
 
 
 def test_a_device_that_only_receives() -> None:
     topology = found(sent(NET4, LAN4, mac=ROUTER, to=DEVICE))
-    assert topology.receiver(DEVICE, address(LAN4), cooked=False) == mac_text(DEVICE)
+    assert topology.receiver(DEVICE, address(LAN4)) == mac_text(DEVICE)
     assert topology.sender(ROUTER, address(NET4)) is None
 
 
