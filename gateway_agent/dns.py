@@ -35,9 +35,10 @@ _QUESTION = struct.Struct("!HH").unpack_from
 _RECORD = struct.Struct("!HHIH").unpack_from
 _POINTED_RECORD = struct.Struct("!HHHIH").unpack_from
 
-_HOST_LABEL = re.compile(rb"[0-9a-z_-]+")
+_HOST_NAME = re.compile(rb"[0-9a-z._-]+")
 _ESCAPED: Final = [
-    chr(byte) if 0x21 <= byte <= 0x7E and byte not in b".\\" else f"\\{byte:03d}" for byte in range(256)
+    chr(byte).lower() if 0x21 <= byte <= 0x7E and byte not in b".\\" else f"\\{byte:03d}"
+    for byte in range(256)
 ]
 
 _Record = tuple[int, int, int, int, int]
@@ -85,30 +86,29 @@ def parse_answer(message: bytes, lan: Address, at: float, *, cut: bool = False) 
 
 def _question_name(message: bytes) -> tuple[str, int]:
     """Return the question's name as text, and where it ends; compression cannot occur there."""
-    wire = _Names(message).wire(12)
-    end = 12 + len(wire)
-    if message[12:end].lower() != wire:
-        raise DnsError("the question's name is compressed")
-    text = _text(wire)
+    labels = []
+    place = 12
+    while size := message[place]:
+        if size > _MAX_LABEL:
+            raise DnsError("a compressed name in the question, or a label of unknown type")
+        labels.append(message[place + 1 : place + 1 + size])
+        place += 1 + size
+        if place >= 12 + _MAX_WIRE_NAME:
+            raise DnsError("a name of more than 255 bytes")
+    text = _text(labels)
     if len(_texts) >= _KNOWN_NAMES:
         _texts.clear()
-    _texts[message[12:end]] = text
-    return text, end
+    _texts[message[12 : place + 1]] = text
+    return text, place + 1
 
 
-def _text(wire: bytes) -> str:
-    r"""Return a name for people: what is not printable ASCII as \DDD (RFC 4343, section 2.1)."""
-    labels = []
-    place = 0
-    while size := wire[place]:
-        label = wire[place + 1 : place + 1 + size]
-        labels.append(
-            label.decode("ascii")
-            if _HOST_LABEL.fullmatch(label)
-            else "".join(_ESCAPED[byte] for byte in label)
-        )
-        place += 1 + size
-    text = ".".join(labels)
+def _text(labels: list[bytes]) -> str:
+    r"""Return a name for people: lower case, and not printable ASCII as \DDD (RFC 4343, section 2.1)."""
+    name = b".".join(labels).lower()
+    if _HOST_NAME.fullmatch(name) and name.count(b".") == len(labels) - 1:
+        text = name.decode("ascii")
+    else:
+        text = ".".join("".join(_ESCAPED[byte] for byte in label) for label in labels)
     if len(text) > _MAX_NAME:
         raise DnsError("a name of mostly unprintable bytes")
     return text
