@@ -9,9 +9,10 @@ from homeassistant.helpers.typing import ConfigType
 from homeassistant.util.hass_dict import HassKey
 
 from . import naming
-from .const import DOMAIN, PLATFORMS
+from .const import CONF_GATEWAY, DOMAIN, PLATFORMS
 from .coordinator import SpinConfigEntry, SpinCoordinator
 from .destinations import Group, load_grouping
+from .issues import Issues
 from .memory import remove_stored
 from .registry import mac_of
 from .services import async_setup_services
@@ -49,7 +50,8 @@ async def async_unload_entry(hass: HomeAssistant, entry: SpinConfigEntry) -> boo
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: SpinConfigEntry) -> None:
-    """Forget what is known of a gateway's devices."""
+    """Forget what is known of a gateway's devices; what it blocks stays blocked."""
+    Issues(hass, entry.data[CONF_GATEWAY]).close_all()
     await remove_stored(hass, entry.entry_id)
 
 

@@ -35,7 +35,7 @@ from .destinations import Destination, Group
 from .device import Device
 from .issues import Issues
 from .listener import Listener
-from .models import Counters, GatewayInfo, Mac, Problem, Row
+from .models import Counters, DeviceReport, GatewayInfo, Mac, Problem, Row
 from .policy import PolicyError, PolicyKeeper
 from .registry import Registry
 from .roster import Roster
@@ -65,7 +65,7 @@ class SpinCoordinator:
         self.entry = entry
         self.gateway: str = entry.data[CONF_GATEWAY]
         self.info: GatewayInfo | None = None
-        self.seen: dict[Mac, None] = {}
+        self.seen: dict[Mac, DeviceReport] = {}
         self.registry = Registry(hass, entry, self.gateway)
         self.issues = Issues(hass, self.gateway)
         self.roster = Roster(hass, entry, self.registry, self.issues, group)
@@ -268,8 +268,8 @@ class SpinCoordinator:
                 device.reported = False
             self._changed()
             return
-        self._note_seen(mac)
-        device = self._device(mac, report.counters, report.hostname)
+        self._note_seen(report)
+        device = self._device(mac, report.counters)
         if device is None:
             return
         device.report(report, time.time())
@@ -283,7 +283,7 @@ class SpinCoordinator:
             return  # somebody's copy of an old one: the agent never retains them
         mac = parse_mac(topic.removeprefix("device/").removesuffix("/flows"))
         flows = parse_flows(payload)
-        device = self._device(mac, flows.counters, None)
+        device = self._device(mac, flows.counters)
         if device is None:
             return
         now = time.time()
@@ -296,9 +296,13 @@ class SpinCoordinator:
         self.roster.keep(news=len(device.destinations) > known)
         device.changed()
 
-    def _device(self, mac: Mac, counters: Counters, hostname: str | None) -> Device | None:
+    def _device(self, mac: Mac, counters: Counters) -> Device | None:
+        """Return the device, or a new one if it is time to show it: not before it is known who it is."""
         device = self.devices.get(mac)
-        if device is None and (device := self.roster.admit(mac, counters, hostname)) is not None:
+        if device is not None or mac not in self.seen:
+            return device
+        device = self.roster.admit(self.seen[mac], counters)
+        if device is not None:
             # What it did before is not known yet.
             self._snapshot.async_schedule_call()
         return device
@@ -317,9 +321,11 @@ class SpinCoordinator:
             evidence.new_destination(self.gateway, device, destination, row, others),
         )
 
-    def _note_seen(self, mac: Mac) -> None:
-        if mac not in self.seen and len(self.seen) < MAX_DEVICES_SEEN:
-            self.seen[mac] = None
+    def _note_seen(self, report: DeviceReport) -> None:
+        known = report.mac in self.seen
+        if known or len(self.seen) < MAX_DEVICES_SEEN:
+            self.seen[report.mac] = report
+        if not known:
             self._changed()
 
     @callback

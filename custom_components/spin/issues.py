@@ -29,11 +29,10 @@ class Issues:
     """The open issues of one gateway."""
 
     def __init__(self, hass: HomeAssistant, gateway: str) -> None:
-        """Begin without any."""
+        """Begin without any problem."""
         self._hass = hass
         self._gateway = gateway
         self._problems: set[str] = set()
-        self._open: set[str] = set()
 
     @callback
     def show_problems(self, problems: Iterable[Problem]) -> None:
@@ -51,7 +50,6 @@ class Issues:
     @callback
     def open(self, key: str, translation_key: str | None = None, **placeholders: str) -> None:
         """Show an issue; an open one with the same key is replaced."""
-        self._open.add(key)
         ir.async_create_issue(
             self._hass,
             DOMAIN,
@@ -66,11 +64,12 @@ class Issues:
     @callback
     def close(self, key: str) -> None:
         """Take an issue away."""
-        self._open.discard(key)
         ir.async_delete_issue(self._hass, DOMAIN, f"{self._gateway}_{key}")
 
     @callback
     def close_all(self) -> None:
-        """Take all away."""
-        for key in list(self._open):
-            self.close(key)
+        """Take all away, also those of an earlier time."""
+        prefix = f"{self._gateway}_"
+        for domain, issue_id in list(ir.async_get(self._hass).issues):
+            if domain == DOMAIN and issue_id.startswith(prefix):
+                ir.async_delete_issue(self._hass, domain, issue_id)

@@ -11,7 +11,7 @@ from .const import DOMAIN
 from .destinations import Group
 from .device import Device
 from .models import Mac
-from .wire import WireError, parse_mac
+from .wire import parse_mac
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -50,7 +50,13 @@ class Memory:
         stored = await self._store.async_load()
         if stored is None:
             return {}, 0.0
-        return await self._hass.async_add_executor_job(_restore, stored, group)
+        try:
+            return await self._hass.async_add_executor_job(_restore, stored, group)
+        except AttributeError, KeyError, TypeError, ValueError:
+            aside = f"{self._store.key}.unreadable"
+            _LOGGER.exception("What is stored cannot be read; it is set aside as %s", aside)
+            await Store[dict[str, Any]](self._hass, VERSION, aside).async_save(stored)
+            return {}, 0.0
 
     @callback
     def save_later(self, delay: float) -> None:
@@ -75,6 +81,6 @@ def _restore(stored: dict[str, Any], group: Group) -> tuple[dict[Mac, Device], f
     for mac, kept in stored["devices"].items():
         try:
             devices[mac] = Device.from_dict(parse_mac(mac), group, kept)
-        except (AttributeError, KeyError, TypeError, ValueError, WireError) as err:
+        except (AttributeError, KeyError, TypeError, ValueError) as err:
             _LOGGER.warning("Forgetting a device whose stored data cannot be read: %r", err)
     return devices, float(stored["heard"])

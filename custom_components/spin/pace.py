@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """A value that has doubled is written after `gap` seconds, any other change after `regular`.
+    """The first value is written at once, one that has tripled after `gap` seconds, others after `regular`.
 
     So a device that has just begun is followed from second to second, and one that has
     transferred a lot already costs a few rows an hour.
@@ -22,14 +22,14 @@ class Pace:
             value: the value to be written
             age: for how many seconds the value written last stands
         """
-        if written is None or value is None:
+        if not written or value is None:
             return 0.0
-        return max(0.0, (self.gap if _doubled(written, value) else self.regular) - age)
+        return max(0.0, (self.gap if _tripled(written, value) else self.regular) - age)
 
 
-def _doubled(written: object, value: object) -> bool:
+def _tripled(written: object, value: object) -> bool:
     if isinstance(written, int | float) and isinstance(value, int | float):
-        return value >= 2 * written
+        return value >= 3 * written
     return False
 
 

@@ -9,6 +9,7 @@ are published together.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from homeassistant.exceptions import HomeAssistantError
@@ -93,7 +94,8 @@ class PolicyKeeper:
         finally:
             self._worker = None
             for _, future in [*batch, *self._queue]:
-                future.cancel()
+                if not future.done():
+                    future.set_exception(PolicyError("interrupted"))
             self._queue.clear()
 
     async def _settle(self, batch: list[Waiting]) -> None:
@@ -118,9 +120,9 @@ class PolicyKeeper:
         if self.state is None:
             raise PolicyError("policy_unknown")
         enforced, wanted = self.state.policy, self._wanted
-        if wanted is None or wanted.revision <= enforced.revision or self._refusal(wanted.revision):
+        if wanted is None or wanted.revision <= enforced.revision:
             return enforced
-        return wanted
+        return wanted if self._refusal(wanted.revision) is None else enforced
 
     def _refusal(self, revision: int) -> str | None:
         problems = self.state.problems if self.state else ()
@@ -145,12 +147,18 @@ class PolicyKeeper:
             try:
                 await self._answered(wanted.revision)
             except PolicyError:
-                await self._write(replace(base, revision=self._next_revision()))
+                await self._take_back(wanted, base)
                 raise
             if self._holds(change):
                 return
             # Somebody else wrote at the same time: theirs is the newest now, ours comes on top.
         raise PolicyError("policy_contested")
+
+    async def _take_back(self, wanted: Policy, former: Policy) -> None:
+        """Want what was wanted before, unless somebody has written something newer since."""
+        if self._wanted is not None and self._wanted.revision == wanted.revision:
+            with suppress(HomeAssistantError):
+                await self._write(replace(former, revision=self._next_revision()))
 
     async def _write(self, policy: Policy) -> None:
         payload = json.dumps(policy_as_dict(policy), separators=(",", ":"))

@@ -24,7 +24,7 @@ from .device import Device
 from .issues import Issues
 from .learning import DAY, Learning
 from .memory import Memory
-from .models import Counters, Mac
+from .models import Counters, DeviceReport, Mac
 from .naming import is_random, linked_device
 from .options import Options
 from .registry import Registry
@@ -92,9 +92,10 @@ class Roster:
         return lambda: self._add_devices.remove(add)
 
     @callback
-    def admit(self, mac: Mac, counters: Counters, hostname: str | None) -> Device | None:
+    def admit(self, report: DeviceReport, counters: Counters) -> Device | None:
         """Return a new device if it has a name or real traffic, and there is room for it."""
-        if counters.packets < MIN_PACKETS and not hostname:
+        mac = report.mac
+        if counters.packets < MIN_PACKETS and not report.hostname:
             return None
         made_up = self._is_made_up(mac)
         if made_up and self._options.random_macs == RANDOM_IGNORE:
@@ -103,7 +104,7 @@ class Roster:
             self._issues.open("too_many_devices", limit=str(self._options.max_devices))
             return None
         device = Device(mac, Destinations(self._group), Learning(self._heard), time.time())
-        device.hostname = hostname or None
+        device.report(report, time.time())
         self.devices[mac] = device
         self._registry.write(device, disabled=made_up and self._options.random_macs == RANDOM_DISABLED)
         for add in self._add_devices:

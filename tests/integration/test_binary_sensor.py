@@ -1,0 +1,25 @@
+"""The gateway's connectivity."""
+
+from unittest.mock import patch
+
+from gateway_double import Broker, Gateway
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import MockConfigEntry, snapshot_platform
+from syrupy.assertion import SnapshotAssertion
+
+
+async def test_snapshot(
+    hass: HomeAssistant,
+    gateway: Gateway,
+    broker: Broker,
+    entry: MockConfigEntry,
+    entity_registry: er.EntityRegistry,
+    snapshot: SnapshotAssertion,
+) -> None:
+    with patch("custom_components.spin.PLATFORMS", [Platform.BINARY_SENSOR]):
+        assert await hass.config_entries.async_setup(entry.entry_id)
+        await broker.settled()
+        await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
+        await hass.config_entries.async_unload(entry.entry_id)
