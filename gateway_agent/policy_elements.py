@@ -81,7 +81,11 @@ class Levels:
     """The rules about names, of devices and of everyone."""
 
     def __init__(self, policy: Policy) -> None:
-        self._devices = {mac: _by_name(device.destinations) for mac, device in policy.devices.items()}
+        self._devices = {
+            mac: names
+            for mac, device in policy.devices.items()
+            if device.destinations and (names := _by_name(device.destinations))
+        }
         self._everyone = _by_name(policy.everyone)
         self.used = frozenset(self._used())
 
@@ -114,12 +118,13 @@ def fixed(policy: Policy, addresses: Mapping[Mac, Collection[Address]], now: flo
     wanted = Wanted()
     networks: dict[str, list[Interval]] = {}
     for mac, device in policy.devices.items():
+        key = mac_key(mac)
         until = _end(device.until)
         if device.blocked and until > now:
-            wanted.add(BLOCKED_DEVICES, mac_key(mac), until)
+            wanted.add(BLOCKED_DEVICES, key, until)
             for address in addresses.get(mac, ()):
                 wanted.add(f"cut_devices{family(address)}", address, until)
-        prefix = padded(mac_key(mac))
+        prefix = padded(key) if device.destinations else b""
         for rule in device.destinations:
             if rule.network is None or _end(rule.until) <= now:
                 continue
