@@ -1,6 +1,5 @@
 """One gateway: what it says, which devices it has, whether it can be relied upon."""
 
-import asyncio
 import json
 import logging
 import time
@@ -10,7 +9,6 @@ from datetime import datetime
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryError, ConfigEntryNotReady
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
@@ -21,12 +19,9 @@ from .const import (
     CATCH_UP,
     CONF_GATEWAY,
     CONF_PREFIX,
-    DOMAIN,
     EVENT_NEW_DESTINATION,
-    INFO_TIMEOUT,
     MAX_CLOCK_ERROR,
     MAX_DEVICES_SEEN,
-    PROTOCOL,
     QOS,
     SNAPSHOT_COOLDOWN,
     TICK,
@@ -37,19 +32,11 @@ from .issues import Issues
 from .listener import Listener
 from .models import Counters, DeviceReport, GatewayInfo, Mac, Problem, Row
 from .policy import PolicyError, PolicyKeeper
+from .presence import Presence
 from .registry import Registry
 from .roster import Roster
 from .rules import Change
-from .wire import (
-    UnsupportedProtocolError,
-    parse_device,
-    parse_flows,
-    parse_info,
-    parse_mac,
-    parse_policy,
-    parse_policy_state,
-    parse_status,
-)
+from .wire import parse_device, parse_flows, parse_mac, parse_policy, parse_policy_state
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -64,57 +51,34 @@ class SpinCoordinator:
         self.hass = hass
         self.entry = entry
         self.gateway: str = entry.data[CONF_GATEWAY]
-        self.info: GatewayInfo | None = None
         self.seen: dict[Mac, DeviceReport] = {}
+        self.clock_error = 0.0
         self.registry = Registry(hass, entry, self.gateway)
         self.issues = Issues(hass, self.gateway)
         self.roster = Roster(hass, entry, self.registry, self.issues, group)
         self.devices = self.roster.devices
         self.policy = PolicyKeeper(self._publish_policy)
+        self._presence = Presence(hass, self.gateway, self.issues, self._presence_changed)
         self._root = f"{entry.data[CONF_PREFIX]}/{self.gateway}"
         self._listener = Listener(hass, self._root)
-        self._info_heard = asyncio.Event()
-        self._status_heard = asyncio.Event()
-        self._supported = True
-        self._connected = False
-        self._online = False
         self._was_available = False
-        self._settled = False
-        self.clock_error = 0.0
-        self._epochs: list[str] = []
-        self._epochs_come_back = 0
+        self._catching_up = False
         self._listeners: set[CALLBACK_TYPE] = set()
         self._snapshot = Debouncer(
             hass, _LOGGER, cooldown=SNAPSHOT_COOLDOWN, immediate=True, function=self._ask_snapshot
         )
 
-    # Beginning and end
-
     async def prepare(self) -> None:
-        """Load what is known, and wait until the gateway has introduced itself."""
+        """Load what is known, and wait until the gateway has introduced itself.
+
+        Raises:
+            ConfigEntryNotReady: it has not
+            ConfigEntryError: it speaks another version of the protocol
+        """
         await self.roster.load()
-        on_unload = self.entry.async_on_unload
-        self._connected = mqtt.is_connected(self.hass)
-        on_unload(mqtt.async_subscribe_connection_status(self.hass, self._connection_changed))
-        on_unload(await self._listener.subscribe("info", self._info_received))
-        on_unload(await self._listener.subscribe("status", self._status_received))
-        try:
-            async with asyncio.timeout(INFO_TIMEOUT):
-                await self._info_heard.wait()
-                if self._supported:
-                    await self._status_heard.wait()
-        except TimeoutError:
-            raise ConfigEntryNotReady(
-                translation_domain=DOMAIN,
-                translation_key="no_info",
-                translation_placeholders={"gateway": self.gateway},
-            ) from None
-        if not self._supported:
-            raise ConfigEntryError(
-                translation_domain=DOMAIN,
-                translation_key="unsupported_protocol",
-                translation_placeholders={"gateway": self.gateway, "version": str(PROTOCOL)},
-            )
+        for unsubscribe in await self._presence.follow(self._listener):
+            self.entry.async_on_unload(unsubscribe)
+        await self._presence.introduced()
         self.roster.register()
 
     async def listen(self) -> None:
@@ -139,12 +103,15 @@ class SpinCoordinator:
         self.issues.close_all()
         await self.roster.save()
 
-    # Availability
-
     @property
     def available(self) -> bool:
         """Whether what is shown of the gateway is current, and it can be told to do something."""
-        return self._connected and self._online and self._supported
+        return self._presence.available
+
+    @property
+    def info(self) -> GatewayInfo | None:
+        """How the gateway introduces itself."""
+        return self._presence.info
 
     @property
     def can_block(self) -> bool:
@@ -153,46 +120,40 @@ class SpinCoordinator:
 
     @property
     def problems(self) -> list[Problem]:
-        """What the gateway reports as not in order."""
+        """What is not in order with the gateway, each code once."""
         problems = list(self.info.problems) if self.info else []
         if self.policy.state is not None:
             problems += self.policy.state.problems
         if self.info is not None and not self.can_block:
             problems.append(Problem("cannot_block", ""))
-        if self._epochs_come_back > 1:
+        if self._presence.is_duplicated:
             problems.append(Problem("duplicate_gateway", ""))
         return list({problem.code: problem for problem in reversed(problems)}.values())[::-1]
 
     @callback
-    def _connection_changed(self, connected: bool) -> None:
-        self._connected = connected
-        if not connected:
+    def _presence_changed(self) -> None:
+        if not self._presence.connected:
             # All that counts is retained and comes again, if it still holds.
-            self._online = False
             self.policy.reset()
-        self._availability_changed()
-
-    @callback
-    def _availability_changed(self) -> None:
-        if self.available == self._was_available:
-            return
-        self._was_available = self.available
-        if not self.available:
-            _LOGGER.info("Gateway %s is unavailable", self.gateway)
-        elif self._settled:
-            _LOGGER.info("Gateway %s is available again", self.gateway)
-        if self.available and not self._settled:
-            self._settled = True
+        if self.info is not None:
+            self.registry.write_gateway(self.info)
+        if self.available and not self._catching_up:
+            self._catching_up = True
             self.entry.async_on_unload(async_call_later(self.hass, CATCH_UP, self._catch_up_is_over))
         self._changed()
-        for device in self.devices.values():
+        if self.available != self._was_available:
+            self._was_available = self.available
+            self._devices_changed()
+
+    def _devices_changed(self) -> None:
+        for device in list(self.devices.values()):
             device.changed()
 
     @callback
     def _catch_up_is_over(self, _now: datetime) -> None:
         for device in self.devices.values():
             device.caught_up = True
-            device.changed()
+        self._devices_changed()
 
     @callback
     def listen_gateway(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
@@ -206,44 +167,6 @@ class SpinCoordinator:
         for listener in list(self._listeners):
             listener()
 
-    # What the gateway says
-
-    @callback
-    def _info_received(self, _topic: str, payload: bytes, retained: bool) -> None:
-        if not payload:
-            return  # uninstalled; its status says so
-        try:
-            info = parse_info(payload, self.gateway)
-        except UnsupportedProtocolError as err:
-            self._supported = False
-            key = "protocol_too_new" if err.protocol > PROTOCOL else "protocol_too_old"
-            self.issues.open(key, version=str(err.protocol), supported=str(PROTOCOL))
-            self._info_heard.set()
-            self._availability_changed()
-            raise
-        self._supported = True
-        self.issues.close("protocol_too_new")
-        self.issues.close("protocol_too_old")
-        self._watch_epochs(info, retained=retained)
-        self.info = info
-        self.registry.write_gateway(info)
-        self._info_heard.set()
-        self._availability_changed()
-        self._changed()
-
-    def _watch_epochs(self, info: GatewayInfo, *, retained: bool) -> None:
-        """An agent makes a new epoch at each start: old ones that come back are another agent's."""
-        if info.epoch in self._epochs[:-1] and not retained:
-            self._epochs_come_back += 1
-        if info.epoch not in self._epochs[-1:]:
-            self._epochs = [*self._epochs, info.epoch][-4:]
-
-    @callback
-    def _status_received(self, _topic: str, payload: bytes, _retained: bool) -> None:
-        self._online = bool(payload) and parse_status(payload)
-        self._status_heard.set()
-        self._availability_changed()
-
     @callback
     def _policy_received(self, _topic: str, payload: bytes, _retained: bool) -> None:
         if payload:
@@ -255,8 +178,7 @@ class SpinCoordinator:
             return
         self.policy.state_heard(parse_policy_state(payload))
         self._changed()
-        for device in self.devices.values():
-            device.changed()
+        self._devices_changed()
 
     @callback
     def _device_received(self, topic: str, payload: bytes, _retained: bool) -> None:
@@ -345,8 +267,6 @@ class SpinCoordinator:
         if self.available:
             self.roster.tick(self.is_blocked)
 
-    # Policy
-
     def may_be_removed(self, mac: Mac) -> bool:
         """Return whether the gateway neither reports the device nor holds a block of it."""
         device = self.devices.get(mac)
@@ -378,5 +298,7 @@ class SpinCoordinator:
         await mqtt.async_publish(self.hass, f"{self._root}/policy", payload, QOS, retain=True)
 
     async def _ask_snapshot(self) -> None:
+        if not self._presence.connected:
+            return
         command = {"id": uuid.uuid4().hex, "command": "snapshot"}
         await mqtt.async_publish(self.hass, f"{self._root}/command", json.dumps(command), QOS)

@@ -3,6 +3,7 @@
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.typing import UNDEFINED
 
 from .const import DOMAIN
 from .device import Device
@@ -30,7 +31,6 @@ class Registry:
         self._gateway = gateway
         self._registry = dr.async_get(hass)
         self._gateway_device_id = ""
-        self._written: dict[Mac, dr.DeviceInfo] = {}
 
     @callback
     def write_gateway(self, info: GatewayInfo) -> None:
@@ -47,14 +47,11 @@ class Registry:
     @callback
     def write(self, device: Device, *, disabled: bool = False) -> None:
         """Register a device, `disabled` if it is new, or update what is registered of it."""
-        info = device_info(self._hass, self._gateway, self._gateway_device_id, device)
-        if info == self._written.get(device.mac):
-            return
-        self._written[device.mac] = info
+        new = self._find(device.mac) is None
         self._registry.async_get_or_create(
             config_entry_id=self._entry_id,
-            disabled_by=dr.DeviceEntryDisabler.INTEGRATION if disabled else None,
-            **info,
+            disabled_by=dr.DeviceEntryDisabler.INTEGRATION if new and disabled else UNDEFINED,
+            **device_info(self._hass, self._gateway, self._gateway_device_id, device),
         )
 
     @callback
@@ -67,7 +64,6 @@ class Registry:
     @callback
     def remove(self, mac: Mac) -> None:
         """Remove a device with its entities."""
-        self._written.pop(mac, None)
         if (entry := self._find(mac)) is not None:
             self._registry.async_remove_device(entry.id)
 

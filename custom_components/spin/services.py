@@ -7,9 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import voluptuous as vol
+from homeassistant.auth.permissions.const import POLICY_CONTROL
 from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse, callback
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import ServiceValidationError, Unauthorized, UnknownUser
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
@@ -84,6 +86,29 @@ def _targets(call: ServiceCall) -> Targets:
     return targets
 
 
+async def _targets_to_change(call: ServiceCall) -> Targets:
+    """Return the targets if whoever calls may change them.
+
+    For a device that takes the right to turn its switch, for the gateway an administrator's.
+    """
+    targets = _targets(call)
+    if call.context.user_id is None:
+        return targets
+    user = await call.hass.auth.async_get_user(call.context.user_id)
+    if user is None:
+        raise UnknownUser(context=call.context)
+    entities = er.async_get(call.hass)
+    for coordinator, macs in targets.items():
+        for mac in macs:
+            switch = mac and entities.async_get_entity_id(
+                Platform.SWITCH, DOMAIN, f"{coordinator.gateway}_{mac}_block"
+            )
+            may = user.permissions.check_entity(switch, POLICY_CONTROL) if switch else user.is_admin
+            if not may:
+                raise Unauthorized(context=call.context, entity_id=switch, permission=POLICY_CONTROL)
+    return targets
+
+
 def _devices_only(targets: Targets) -> Mapping[SpinCoordinator, list[Mac]]:
     if any(mac is None for macs in targets.values() for mac in macs):
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="gateway_is_no_device")
@@ -102,7 +127,7 @@ def _until(call: ServiceCall, coordinator: SpinCoordinator) -> float | None:
 
 
 async def _block_device(call: ServiceCall) -> None:
-    targets = _devices_only(_targets(call))
+    targets = _devices_only(await _targets_to_change(call))
     await _change(
         {
             coordinator: [block_device(mac, until=_until(call, coordinator)) for mac in macs]
@@ -112,7 +137,7 @@ async def _block_device(call: ServiceCall) -> None:
 
 
 async def _unblock_device(call: ServiceCall) -> None:
-    targets = _devices_only(_targets(call))
+    targets = _devices_only(await _targets_to_change(call))
     await _change({coordinator: map(unblock_device, macs) for coordinator, macs in targets.items()})
 
 
@@ -137,7 +162,7 @@ def _destination(call: ServiceCall, action: str) -> Rule:
 
 
 async def _set_rules(call: ServiceCall, rule: Rule) -> Targets:
-    targets = _targets(call)
+    targets = await _targets_to_change(call)
     changes: dict[SpinCoordinator, list[Change]] = {}
     for coordinator, macs in targets.items():
         lasting = replace(rule, until=_until(call, coordinator))
@@ -159,11 +184,9 @@ async def _allow_destination(call: ServiceCall) -> None:
 
 async def _unblock_destination(call: ServiceCall) -> None:
     rule = _destination(call, BLOCK)
+    targets = await _targets_to_change(call)
     await _change(
-        {
-            coordinator: [remove_rule(mac, rule) for mac in macs]
-            for coordinator, macs in _targets(call).items()
-        }
+        {coordinator: [remove_rule(mac, rule) for mac in macs] for coordinator, macs in targets.items()}
     )
 
 

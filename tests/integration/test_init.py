@@ -46,7 +46,7 @@ async def test_without_mqtt(hass: HomeAssistant, entry: MockConfigEntry) -> None
 
 
 async def test_without_introduction(hass: HomeAssistant, broker: Broker, entry: MockConfigEntry) -> None:
-    with patch("custom_components.spin.coordinator.INFO_TIMEOUT", 0.05):
+    with patch("custom_components.spin.presence.INFO_TIMEOUT", 0.05):
         await hass.config_entries.async_setup(entry.entry_id)
     assert entry.state is ConfigEntryState.SETUP_RETRY
     assert entry.error_reason_translation_key == "no_info"
@@ -178,6 +178,9 @@ async def test_only_a_device_that_is_gone_may_be_deleted(
     assert HUE not in spin.runtime_data.devices
     gateway.device()
     await hass.async_block_till_done()
+    assert (
+        registry.async_get_device_by_identifier((DOMAIN, f"home_{HUE}"), spin.entry_id).name == "Philips-hue"
+    )
     assert HUE in spin.runtime_data.devices
 
 

@@ -158,6 +158,15 @@ async def test_random_macs(
     assert entities
 
 
+async def test_what_the_user_disabled_stays_disabled(
+    hass: HomeAssistant, gateway: Gateway, spin: MockConfigEntry
+) -> None:
+    gateway.device()
+    dr.async_get(hass).async_update_device(find(hass).id, disabled_by=dr.DeviceEntryDisabler.USER)
+    gateway.device(hostname="other")
+    assert find(hass).disabled_by is dr.DeviceEntryDisabler.USER
+
+
 async def set_option(hass: HomeAssistant, broker: Broker, entry: MockConfigEntry, choice: str) -> None:
     hass.config_entries.async_update_entry(entry, options={"devices": {"random_macs": choice}})
     await hass.config_entries.async_reload(entry.entry_id)

@@ -8,11 +8,11 @@ from unittest.mock import patch
 import pytest
 import voluptuous as vol
 from gateway_double import CAMERA, HUE, Broker, Gateway, row
-from homeassistant.core import HomeAssistant, ServiceResponse
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.core import Context, HomeAssistant, ServiceResponse
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized, UnknownUser
 from homeassistant.helpers import area_registry as ar
 from homeassistant.helpers import device_registry as dr
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 from syrupy.assertion import SnapshotAssertion
 
 from custom_components.spin.const import DOMAIN
@@ -235,3 +235,57 @@ async def test_doing_it_twice_is_doing_it_once(
         await call(hass, "block_device", devices["hue"])
         await call(hass, "block_destination", devices["camera"], destination="baidu.com")
     assert len(broker.sent("spin/home/policy")) == 2
+
+
+async def test_who_may_only_look_may_not_block(
+    hass: HomeAssistant,
+    broker: Broker,
+    gateway: Gateway,
+    devices: dict[str, str],
+    hass_read_only_user: MockUser,
+) -> None:
+    context = Context(user_id=hass_read_only_user.id)
+    for action, data in (
+        ("block_device", {}),
+        ("unblock_device", {}),
+        ("block_destination", {"destination": "baidu.com"}),
+        ("allow_destination", {"destination": "baidu.com"}),
+        ("unblock_destination", {"destination": "baidu.com"}),
+    ):
+        with pytest.raises(Unauthorized):
+            await hass.services.async_call(
+                DOMAIN, action, {"device_id": devices["hue"], **data}, blocking=True, context=context
+            )
+    assert broker.sent("spin/home/policy") == []
+    await hass.services.async_call(
+        DOMAIN,
+        "get_destinations",
+        {"device_id": devices["hue"]},
+        blocking=True,
+        context=context,
+        return_response=True,
+    )
+
+
+async def test_rules_for_everyone_take_an_administrator(
+    hass: HomeAssistant, gateway: Gateway, devices: dict[str, str], hass_admin_user: MockUser
+) -> None:
+    ordinary = MockUser(groups=[]).add_to_hass(hass)
+    ordinary.mock_policy({"entities": True})
+
+    async def block(user_id: str, target: str) -> None:
+        await hass.services.async_call(
+            DOMAIN,
+            "block_destination",
+            {"device_id": devices[target], "destination": "baidu.com"},
+            blocking=True,
+            context=Context(user_id=user_id),
+        )
+
+    await block(ordinary.id, "hue")
+    with pytest.raises(Unauthorized):
+        await block(ordinary.id, "gateway")
+    await block(hass_admin_user.id, "gateway")
+    assert gateway.policy["everyone"]
+    with pytest.raises(UnknownUser):
+        await block("nobody", "hue")
