@@ -35,8 +35,7 @@ class Listener:
         @callback
         def received(message: mqtt.ReceiveMessage) -> None:
             payload = message.payload
-            if not isinstance(payload, bytes):
-                payload = str(payload).encode()
+            payload = payload.encode() if isinstance(payload, str) else bytes(payload)
             below = message.topic.removeprefix(f"{self._root}/")
             try:
                 handler(below, payload, message.retain)

@@ -31,19 +31,24 @@ SILENT_INTERVALS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeviceSensorDescription(SensorEntityDescription):
-    """A sensor of a device."""
+class PacedSensorDescription(SensorEntityDescription):
+    """A sensor that is not written at each change."""
 
-    value_fn: Callable[[Device], StateType | datetime]
     pace: Pace
 
 
 @dataclass(frozen=True, kw_only=True)
-class GatewaySensorDescription(SensorEntityDescription):
+class DeviceSensorDescription(PacedSensorDescription):
+    """A sensor of a device."""
+
+    value_fn: Callable[[Device], StateType | datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewaySensorDescription(PacedSensorDescription):
     """A sensor of the gateway."""
 
     value_fn: Callable[[SpinCoordinator], StateType]
-    pace: Pace
 
 
 def _total(count: Callable[[Counters], int]) -> Callable[[Device], int | None]:
@@ -182,13 +187,11 @@ async def async_setup_entry(
 class PacedSensor(SpinEntity, SensorEntity):
     """A sensor that is not written at each change."""
 
+    entity_description: PacedSensorDescription
     _written: StateType | datetime = None
     _written_available = False
     _written_at = 0.0
     _later: CALLBACK_TYPE | None = None
-
-    def _pace(self) -> Pace:
-        raise NotImplementedError
 
     @override
     async def async_added_to_hass(self) -> None:
@@ -216,7 +219,7 @@ class PacedSensor(SpinEntity, SensorEntity):
             if value == self._written or not self.available:
                 return
             age = time.monotonic() - self._written_at
-            wait = self._pace().wait(self._written, value, age)
+            wait = self.entity_description.pace.wait(self._written, value, age)
             if wait > 0:
                 self._write_in(wait)
                 return
@@ -239,10 +242,6 @@ class GatewaySensor(GatewayEntity, PacedSensor):
 
     entity_description: GatewaySensorDescription
 
-    @override
-    def _pace(self) -> Pace:
-        return self.entity_description.pace
-
     @property
     @override
     def native_value(self) -> StateType:
@@ -254,10 +253,6 @@ class DeviceSensor(DeviceEntity, PacedSensor):
     """Something of a device."""
 
     entity_description: DeviceSensorDescription
-
-    @override
-    def _pace(self) -> Pace:
-        return self.entity_description.pace
 
     @property
     @override

@@ -104,6 +104,8 @@ async def test_the_broker_goes_and_comes_back(
     broker.connection(connected=False)
     await hass.async_block_till_done()
     assert hass.states.get(SENT).state == STATE_UNAVAILABLE
+    await spin.runtime_data._ask_snapshot()
+    assert len(broker.sent("spin/home/command")) == asked
     broker.connection(connected=True)
     await broker.settled()
     assert hass.states.get(SENT).state != STATE_UNAVAILABLE

@@ -1,0 +1,59 @@
+"""A device apart from Home Assistant."""
+
+import json
+from typing import Any
+
+import pytest
+from gateway_double import HUE, START, flows, row
+
+from custom_components.spin.const import MAX_PENDING_EVENTS
+from custom_components.spin.destinations import Destinations
+from custom_components.spin.device import Device, Rates
+from custom_components.spin.learning import Learning
+from custom_components.spin.wire import parse_flows
+
+
+@pytest.fixture
+def device() -> Device:
+    return Device(HUE, Destinations(lambda name: name), Learning(0.0), START)
+
+
+def heard(device: Device, now: float = START, **fields: Any) -> None:
+    message = parse_flows(json.dumps(flows(row(), **fields)).encode())
+    device.flows(message, now, is_over=lambda _: False)
+
+
+def test_events_wait_for_the_entity(device: Device) -> None:
+    for number in range(MAX_PENDING_EVENTS + 5):
+        device.announce("new_destination", {"number": number})
+    told: list[int] = []
+    stop = device.on_event(lambda _, evidence: told.append(evidence["number"]))
+    assert told == list(range(5, MAX_PENDING_EVENTS + 5))
+    device.announce("new_destination", {"number": 99})
+    assert told[-1] == 99
+    stop()
+    device.announce("new_destination", {"number": 100})
+    assert told[-1] == 99
+
+
+def test_listeners(device: Device) -> None:
+    calls: list[int] = []
+    stop = device.listen(lambda: calls.append(1))
+    device.changed()
+    stop()
+    stop()
+    device.changed()
+    assert calls == [1]
+
+
+def test_a_new_epoch_has_its_own_rate(device: Device) -> None:
+    heard(device, sent_bytes=50_000)
+    heard(device, epoch="next", sent_bytes=100_000)
+    assert device.rates == Rates(20_000.0, 0.0)
+
+
+def test_a_snapshot_is_no_activity(device: Device) -> None:
+    heard(device, now=START + 500, snapshot=True)
+    assert device.last_seen == START
+    assert device.rates is None
+    assert device.learning.last_active is None
