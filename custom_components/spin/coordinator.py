@@ -125,9 +125,11 @@ class SpinCoordinator:
         if self.policy.state is not None:
             problems += self.policy.state.problems
         if self.info is not None and not self.can_block:
-            problems.append(Problem("cannot_block", ""))
+            problems.append(
+                Problem("cannot_block", f"source {self.info.source}, without the capability to block")
+            )
         if self._presence.is_duplicated:
-            problems.append(Problem("duplicate_gateway", ""))
+            problems.append(Problem("duplicate_gateway", "two epochs of info take turns"))
         return list({problem.code: problem for problem in reversed(problems)}.values())[::-1]
 
     @callback

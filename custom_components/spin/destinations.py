@@ -144,8 +144,8 @@ class Destinations:
         return len(self._known)
 
     def __iter__(self) -> Iterator[Destination]:
-        """Go through all of them, in the order of their first contact."""
-        return iter(self._known.values())
+        """Go through all of them, in the order of their first contact; from any thread."""
+        return iter(list(self._known.values()))
 
     def __contains__(self, key: Key) -> bool:
         """Return whether the device is known to talk to this."""
@@ -210,7 +210,7 @@ class Destinations:
     def as_dict(self) -> dict[str, Any]:
         """Return what is stored; may be called from another thread."""
         return {
-            "known": [destination.as_list() for destination in list(self._known.values())],
+            "known": [destination.as_list() for destination in self],
             "epoch": self._epoch,
             "horizon": self._horizon,
             "rows": [[*row, *seen] for row, seen in list(self._rows.items())],

@@ -14,7 +14,10 @@ PARTLY_BLOCKED = "partly_blocked"
 
 
 def destinations_of(device: Device, policy: PolicyState | None) -> list[dict[str, Any]]:
-    """Return the destinations of a device, that of the latest contact first."""
+    """Return the destinations of a device, that of the latest contact first.
+
+    That takes a while where there are many destinations and rules: not in the event loop.
+    """
     latest_first = sorted(device.destinations, key=lambda destination: destination.last, reverse=True)
     return [_row(device.mac, destination, policy) for destination in latest_first]
 
@@ -22,15 +25,17 @@ def destinations_of(device: Device, policy: PolicyState | None) -> list[dict[str
 def _row(mac: Mac, destination: Destination, policy: PolicyState | None) -> dict[str, Any]:
     group, protocol, port = destination.key
     counters = destination.counters
+    names, addresses = list(destination.names), list(destination.addresses)
+    decisions = _decisions(policy, mac, names, addresses)
     return {
         "destination": group,
-        "names": list(destination.names),
-        "addresses": list(destination.addresses),
+        "names": names,
+        "addresses": addresses,
         "protocol": protocol,
         "port": port,
         "service": service_name(protocol, port),
         "name_source": destination.name_source,
-        "state": state(mac, destination, policy),
+        "state": _state(decisions, destination.verdict),
         "first_seen": iso(destination.first),
         "last_seen": iso(destination.last),
         "sent_bytes": counters.sent_bytes,
@@ -41,12 +46,17 @@ def _row(mac: Mac, destination: Destination, policy: PolicyState | None) -> dict
     }
 
 
-def state(mac: Mac, destination: Destination, policy: PolicyState | None) -> str:
-    """Return what holds for a destination: blocked, partly_blocked, allowed, new or learned."""
+def _decisions(
+    policy: PolicyState | None, mac: Mac, names: list[str], addresses: list[str]
+) -> set[str | None]:
+    """Return all that the gateway enforces for the names, or for the addresses where there is no name."""
     if policy is None or not policy.enforced:
-        return destination.verdict
-    names: list[str | None] = [*destination.names] or [None]
-    decisions = {decision(policy.policy, mac, name, destination.addresses) for name in names}
+        return set()
+    asked: list[str | None] = [*names] or [None]
+    return {decision(policy.policy, mac, name, addresses) for name in asked}
+
+
+def _state(decisions: set[str | None], verdict: str) -> str:
     if decisions == {BLOCK}:
         return BLOCKED
-    return PARTLY_BLOCKED if BLOCK in decisions else destination.verdict
+    return PARTLY_BLOCKED if BLOCK in decisions else verdict

@@ -7,6 +7,7 @@ the most specific decides; what is allowed wins over what is blocked where both 
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from .models import DevicePolicy, Mac, Policy, Rule
@@ -82,11 +83,16 @@ def together(changes: Sequence[Change]) -> Change:
     return change
 
 
+@lru_cache(maxsize=4096)
+def _within(address: str, network: str) -> bool:
+    return ip_address(address) in ip_network(network)
+
+
 def _level(rules: Sequence[Rule], name: str | None, addresses: Collection[str]) -> str | None:
     actions = {
         rule.action
         for rule in rules
-        if rule.address and any(ip_address(a) in ip_network(rule.address) for a in addresses)
+        if rule.address and any(_within(address, rule.address) for address in addresses)
     }
     if name is not None:
         suffixes = [r for r in rules if r.name and (name == r.name or name.endswith(f".{r.name}"))]

@@ -204,6 +204,8 @@ async def _get_destinations(call: ServiceCall) -> ServiceResponse:
         devices[coordinator.registry.device_id(device.mac)] = {
             "name": coordinator.registry.name(device.mac),
             "mac": device.mac,
-            "destinations": destinations_of(device, coordinator.policy.state),
+            "destinations": await call.hass.async_add_executor_job(
+                destinations_of, device, coordinator.policy.state
+            ),
         }
     return {"devices": devices}
