@@ -8,10 +8,13 @@ import contextlib
 import ctypes
 import itertools
 import os
+import select
 import shutil
 import socket
 import struct
 import subprocess
+import time
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,3 +200,54 @@ def dns_answer(name: str, *addresses: bytes, ttl: int = 60) -> bytes:
     )
     kind = struct.pack(">HH", 28 if addresses and len(addresses[0]) == 16 else 1, 1)
     return struct.pack(">HHHHHH", 0xABCD, 0x8180, 1, len(addresses), 0, 0) + question + kind + records
+
+
+class Wiretap:
+    """Counts what passes an interface of the gateway, packet by packet: the truth to be told."""
+
+    def __init__(self, namespace: Namespace, interface: str) -> None:
+        with namespace.entered():
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # nothing until it is bound
+        self._socket.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
+        self._socket.bind((interface, 3))
+        self.packets: dict[tuple[bytes, bytes, int], int] = defaultdict(int)
+        self.sizes: dict[tuple[bytes, bytes, int], int] = defaultdict(int)
+        self.payload: dict[tuple[int, int], int] = defaultdict(int)
+        """Bytes of TCP payload by source and destination port."""
+
+    def drain(self) -> None:
+        """Count what was captured until now."""
+        time.sleep(0.05)
+        while select.select([self._socket], [], [], 0)[0]:
+            self._count(self._socket.recv(1 << 16))
+
+    def _count(self, frame: bytes) -> None:
+        if frame[12:14] == b"\x08\x00":
+            key, size, place = (
+                (frame[26:30], frame[30:34], frame[23]),
+                int.from_bytes(frame[16:18], "big"),
+                34,
+            )
+        elif frame[12:14] == b"\x86\xdd":
+            key, place = (frame[22:38], frame[38:54], frame[20]), 54
+            size = 40 + int.from_bytes(frame[18:20], "big")
+        else:
+            return
+        self.packets[key] += 1
+        self.sizes[key] += size
+        if key[2] == socket.IPPROTO_TCP:
+            ports = struct.unpack_from(">HH", frame, place)
+            self.payload[ports] += size + 14 - place - (frame[place + 12] >> 4) * 4
+
+    def between(self, lan: bytes, remote: bytes, protocol: int) -> tuple[int, int, int, int]:
+        """Return sent packets and bytes, received packets and bytes."""
+        out, back = (lan, remote, protocol), (remote, lan, protocol)
+        return self.packets[out], self.sizes[out], self.packets[back], self.sizes[back]
+
+    def payload_from(self, port: int) -> int:
+        """Return the bytes of TCP payload from a port."""
+        return sum(size for (source, _), size in self.payload.items() if source == port)
+
+    def payload_to(self, port: int) -> int:
+        """Return the bytes of TCP payload to a port."""
+        return sum(size for (_, destination), size in self.payload.items() if destination == port)

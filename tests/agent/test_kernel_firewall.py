@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kernel_lab import LAN4, LAN6, Device, Lab, dns_answer, needs_lab
+from kernel_lab import LAN4, LAN6, Device, Lab, Wiretap, dns_answer, needs_lab
 
 from gateway_agent.enforcement import FirewallError
 from gateway_agent.firewall import Firewall
@@ -131,6 +131,11 @@ def gateway() -> Iterator[Gateway]:
         made.stop()
 
 
+def port_of(end: socket.socket) -> int:
+    port: int = end.getsockname()[1]
+    return port
+
+
 def reaches(device: Device, remote: str) -> bool:
     return "1 received" in device.run("ping", "-c", "1", "-W", "1", "-i", "0.2", remote, check=False)
 
@@ -187,6 +192,15 @@ class Stream:
             end.close()
 
 
+def nothing_passes(lab: Lab, port: int) -> bool:
+    """Tell whether no payload from or to the Internet's port leaves the gateway on the other side."""
+    inside, outside = Wiretap(lab.gateway, "br-lan"), Wiretap(lab.gateway, "wan0")
+    time.sleep(0.3)
+    inside.drain()
+    outside.drain()
+    return inside.payload_from(port) == 0 and outside.payload_to(port) == 0
+
+
 @pytest.mark.parametrize("version", [4, 6])
 def test_a_blocked_device_gets_nothing_through_from_when_apply_returns(
     gateway: Gateway, version: int
@@ -198,11 +212,16 @@ def test_a_blocked_device_gets_nothing_through_from_when_apply_returns(
     assert hues.flows()
     assert cameras.flows()
     gateway.apply(hue=DevicePolicy(blocked=True))
-    time.sleep(0.01)  # what the kernel had let through before is still on its way to the sockets
-    at_block = dict(hues.received)
+    taps = [Wiretap(lab.gateway, "lan0"), Wiretap(lab.gateway, "wan0")]
     assert cameras.flows()
     time.sleep(0.5)
-    assert hues.received == at_block
+    for tap in taps:
+        tap.drain()
+    inside, outside = taps
+    # The remote and the device may go on trying: nothing of it leaves the gateway on the other side.
+    assert inside.payload[443, port_of(hues.client)] == 0
+    assert outside.payload_to(443) == 0
+    assert outside.payload_to(444) > 10_000
     assert not reaches(hue, remote)
     assert reaches(hue, f"{LAN4}.1")
     assert reaches(hue, f"{LAN6}:1")
@@ -270,7 +289,7 @@ def test_nothing_from_outside_reaches_a_blocked_device(gateway: Gateway) -> None
     assert not arrives(other)
     gateway.firewall.learned(hue.mac, packed(f"{LAN6}:dcba"))
     assert "dcba" in lab.gateway.run("nft", "list", "set", "inet", "spin", "cut_devices6")
-    gateway.apply()
+    gateway.apply(camera=DevicePolicy(blocked=True))
     assert arrives(hue.ipv6)
     assert arrives(other)
     sink.close()
@@ -378,10 +397,7 @@ def test_running_connections_to_a_newly_blocked_name_are_cut(gateway: Gateway) -
     streams = [Stream(lab, hue, remote) for remote in (lab.remote4, lab.remote6)]
     assert all(stream.flows() for stream in streams)
     gateway.apply(hue=DevicePolicy(destinations=(block("example.com"),)))
-    time.sleep(0.01)
-    at_block = [dict(stream.received) for stream in streams]
-    time.sleep(0.3)
-    assert [stream.received for stream in streams] == at_block
+    assert nothing_passes(lab, 443)
     for stream in streams:
         stream.close()
 
@@ -392,10 +408,7 @@ def test_running_connections_into_a_newly_blocked_network_are_cut(gateway: Gatew
     assert stream.flows()
     list(gateway.source.read(time.time()))
     gateway.apply((network("block", "2001:db8:ff::/48"),))
-    time.sleep(0.01)
-    at_block = dict(stream.received)
-    time.sleep(0.3)
-    assert stream.received == at_block
+    assert nothing_passes(lab, 443)
     stream.close()
 
 
@@ -411,7 +424,7 @@ def test_what_a_blocked_remote_opens_is_cut_from_its_first_packet_on(gateway: Ga
         probe.sendto(b"x", (hue.ipv6, 7000))
         with pytest.raises(TimeoutError):
             sink.recv(10)
-        gateway.apply()
+        gateway.apply(camera=DevicePolicy(destinations=(network("block", f"{lab.remote6}/128"),)))
         probe.sendto(b"y", (hue.ipv6, 7000))
         assert sink.recv(10) == b"y"
     sink.close()
@@ -672,7 +685,7 @@ def test_ten_thousand_rules_in_one_transaction(gateway: Gateway, kind: str) -> N
         "everyone's addresses": Policy(1, {}, rules),
     }
     milliseconds = []
-    for _ in range(3):
+    for _ in range(5):
         gateway.firewall.apply(Policy(), time.time())
         began = time.perf_counter()
         gateway.firewall.apply(policies[kind], time.time())
