@@ -146,7 +146,7 @@ GATEWAY_SENSORS = (
         translation_key="devices_seen",
         entity_category=EntityCategory.DIAGNOSTIC,
         value_fn=lambda coordinator: len(coordinator.seen),
-        pace=MINUTES,
+        pace=FAST,
     ),
     GatewaySensorDescription(
         key="version",
