@@ -118,17 +118,14 @@ class Agent:
         await self._enforcement.save(time.time())
 
     def _observe(self, observation: Observation) -> None:
-        """Take an observation; names that are blocked go to the firewall before anything else."""
-        firewall = self._platform.firewall
+        """Take an observation; the platform has told its firewall of answers before."""
         if isinstance(observation, Answer):
-            mac = self._platform.mac_of(observation.lan)
-            if firewall is not None:
-                firewall.answered(mac, observation)
-            self._ledger.answered(mac, observation)
+            self._ledger.answered(self._platform.mac_of(observation.lan), observation)
         elif isinstance(observation, FirstContact):
             self._readings.hasten()
         else:
             self._ledger.observe(observation)
+            firewall = self._platform.firewall
             if isinstance(observation, Neighbour) and firewall is not None:
                 firewall.learned(observation.mac, observation.address)
 

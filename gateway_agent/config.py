@@ -82,9 +82,9 @@ def load(path: Path | None) -> Config:
         ConfigError: the file cannot be read or used.
     """
     if path is None:
+        if not DEFAULT_PATH.exists():
+            return defaults()
         path = DEFAULT_PATH
-        if not path.exists():
-            return parse("", path)
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_FILE + 1)
@@ -96,6 +96,11 @@ def load(path: Path | None) -> Config:
         return parse(content.decode(), path)
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}: save it as UTF-8") from error
+
+
+def defaults() -> Config:
+    """Return the configuration of an empty file."""
+    return parse("", DEFAULT_PATH)
 
 
 def parse(text: str, path: Path) -> Config:

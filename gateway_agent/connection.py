@@ -9,7 +9,6 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from gateway_agent.config import Broker, Tls
-from gateway_agent.wire import OFFLINE
 
 PROTOCOLS: Final = (aiomqtt.ProtocolVersion.V5, aiomqtt.ProtocolVersion.V311)
 
@@ -41,9 +40,9 @@ _CAUSES: Final[tuple[tuple[type[BaseException], str], ...]] = (
 
 
 def new_client(
-    broker: Broker, root: str, identifier: str, protocol: aiomqtt.ProtocolVersion
+    broker: Broker, identifier: str, protocol: aiomqtt.ProtocolVersion, will: aiomqtt.Will | None = None
 ) -> aiomqtt.Client:
-    """Return a client that is not connected yet; its last will says that the gateway `root` is offline.
+    """Return a client that is not connected yet.
 
     Raises:
         OSError: a file of the TLS settings cannot be read, or is none (ssl.SSLError).
@@ -59,7 +58,7 @@ def new_client(
         password=broker.password,
         identifier=identifier,
         protocol=protocol,
-        will=aiomqtt.Will(f"{root}/status", OFFLINE, 1, retain=True),
+        will=will,
         transport="tcp" if broker.socket is None else "unix",
         timeout=_TIMEOUT,
         keepalive=_KEEPALIVE,

@@ -63,15 +63,6 @@ class NameTable:
             return None
         return known.name
 
-    def addresses_named(self, mac: Mac | None, suffix: str, now: float) -> Iterator[tuple[Mac, str, Address]]:
-        """Yield (device, name, address) of lookups of `suffix` or a name below it, by one device or all."""
-        below = f".{suffix}"
-        for owner in [mac] if mac is not None else list(self._devices):
-            for address, known in self._devices.get(owner, {}).items():
-                name = known.name.name
-                if known.until >= now and (name == suffix or name.endswith(below)):
-                    yield owner, name, address
-
     def lookups(self, now: float) -> Iterator[tuple[Mac, str, Address]]:
         """Yield (device, name, address) of all lookups whose time is not over."""
         for mac, addresses in list(self._devices.items()):

@@ -2,7 +2,6 @@
 
 import errno
 import struct
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from gateway_agent.netlink import NETLINK_NETFILTER, Netlink, NetlinkError, attribute, u32
@@ -15,15 +14,20 @@ _COPY_PACKET: Final = 2
 _FLAG_SEQUENCE: Final = 1
 _TIMESTAMP, _HARDWARE_ADDRESS, _PAYLOAD, _PREFIX, _SEQUENCE = 3, 8, 9, 10, 12
 _LONGEST: Final = 8192
-_BUFFER_BYTES: Final = 1 << 16
+_BUFFER_BYTES: Final = 1 << 17
 _RECEIVE_BYTES: Final = 1 << 22
-_PATIENT_PACKETS: Final = 64
-_PATIENT_HUNDREDTHS: Final = 1
+_PATIENT_PACKETS: Final = 200
+_PATIENT_HUNDREDTHS: Final = 10
 
 _HEADER = struct.Struct("=IH")
 _ATTRIBUTE = struct.Struct("=HH")
 _TIME = struct.Struct(">QQ")
 _ETHERNET: Final = 6
+_HARDWARE_BYTES: Final = 12
+_HEADERS: Final = 20
+"""Bytes of netlink's and nfnetlink's headers."""
+
+_new = tuple.__new__
 
 
 class NflogError(Exception):
@@ -66,7 +70,7 @@ class Nflog:
         self._netlink.socket.setblocking(False)
 
     def hurry(self, *, at_once: bool) -> None:
-        """Have every packet handed over at once or, for a fraction of the cost, those of 10 ms together."""
+        """Have every packet handed over at once or, for a fraction of the cost, those of 100 ms together."""
         threshold = u32(_CFG_THRESHOLD, 1 if at_once else _PATIENT_PACKETS)
         self._netlink.post(_CONFIG, self._head + threshold + u32(_CFG_TIMEOUT, _PATIENT_HUNDREDTHS))
 
@@ -90,49 +94,62 @@ class Nflog:
             return []  # the sequence numbers will tell how many are lost
         if sender[0] != 0:
             return []
-        found = []
-        for logged, sequence in parse(bytes(memoryview(self._buffer)[:received])):
-            if self._expected is not None and sequence is not None:
+        found, sequence = parse(bytes(memoryview(self._buffer)[:received]))
+        if sequence is not None:
+            if self._expected is not None:
                 self.lost += (sequence - self._expected) & 0xFFFFFFFF
-            if sequence is not None:
-                self._expected = (sequence + 1) & 0xFFFFFFFF
-            found.append(logged)
+            self._expected = (sequence + len(found)) & 0xFFFFFFFF
         return found
 
     def _configure(self, *parts: bytes) -> None:
         self._netlink.request(_CONFIG, self._head + b"".join(parts))
 
 
-def parse(datagram: bytes) -> Iterator[tuple[Logged, int | None]]:
-    """Yield the logged packets of a datagram with their sequence numbers; stops where it is malformed."""
+def parse(datagram: bytes) -> tuple[list[Logged], int | None]:
+    """Return the logged packets of a datagram and the first one's sequence number; stops where it is malformed.
+
+    On the path of every DNS answer: one loop over the attributes, each looked at once.
+    """
+    found = []
+    sequence = None
     place, end = 0, len(datagram)
-    while place + 20 <= end:
-        length, kind = _HEADER.unpack_from(datagram, place)
-        if length < 20 or place + length > end:  # noqa: PLR2004  # netlink's and nfnetlink's headers
-            return
-        if kind == _PACKET:
-            yield _logged(datagram, place + 20, place + length)
-        place += (length + 3) & ~3
-
-
-def _logged(datagram: bytes, place: int, end: int) -> tuple[Logged, int | None]:
-    prefix = packet = b""
-    mac = at = sequence = None
     unpack = _ATTRIBUTE.unpack_from
-    while place + 4 <= end:
-        length, kind = unpack(datagram, place)
-        if length < 4 or place + length > end:  # noqa: PLR2004  # an attribute's header
+    while place + _HEADERS <= end:
+        length, kind = _HEADER.unpack_from(datagram, place)
+        stop = place + length
+        if length < _HEADERS or stop > end:
             break
-        if kind == _PAYLOAD:
-            packet = datagram[place + 4 : place + length]
-        elif kind == _PREFIX:
-            prefix = datagram[place + 4 : place + length - 1]
-        elif kind == _SEQUENCE:
-            sequence = int.from_bytes(datagram[place + 4 : place + length], "big")
-        elif kind == _HARDWARE_ADDRESS and length == 16 and datagram[place + 5] == _ETHERNET:  # noqa: PLR2004
-            mac = datagram[place + 8 : place + 14]
-        elif kind == _TIMESTAMP and length == 20:  # noqa: PLR2004
-            seconds, micros = _TIME.unpack_from(datagram, place + 4)
-            at = seconds + micros / 1e6
-        place += (length + 3) & ~3
-    return Logged(prefix, packet, mac, at), sequence
+        if kind == _PACKET:
+            prefix = packet = b""
+            mac = at = None
+            part = place + _HEADERS
+            while part + 4 <= stop:
+                size, kind = unpack(datagram, part)
+                if size < 4 or part + size > stop:  # noqa: PLR2004  # an attribute's header
+                    break
+                if kind == _PAYLOAD:
+                    packet = datagram[part + 4 : part + size]
+                elif kind == _PREFIX:
+                    prefix = datagram[part + 4 : part + size - 1]
+                elif kind == _SEQUENCE:
+                    if not found:
+                        sequence = int.from_bytes(datagram[part + 4 : part + size], "big")
+                elif kind == _HARDWARE_ADDRESS:
+                    mac = _mac(datagram[part + 4 : part + size])
+                elif kind == _TIMESTAMP:
+                    at = _time(datagram[part + 4 : part + size])
+                part += (size + 3) & ~3
+            found.append(_new(Logged, (prefix, packet, mac, at)))
+        place = (stop + 3) & ~3
+    return found, sequence
+
+
+def _mac(value: bytes) -> bytes | None:
+    return value[4:10] if len(value) == _HARDWARE_BYTES and value[1] == _ETHERNET else None
+
+
+def _time(value: bytes) -> float | None:
+    if len(value) != _TIME.size:
+        return None
+    seconds, micros = _TIME.unpack(value)
+    return float(seconds + micros / 1e6)

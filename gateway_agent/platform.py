@@ -30,7 +30,7 @@ class Platform(Protocol):
         """Whether a MAC address is the gateway's own or its next hop's: no device."""
 
     def attach(self) -> None:
-        """Begin to deliver observations into the running event loop."""
+        """Begin to deliver observations into the running event loop; answers go to the firewall before."""
 
     def refresh(self, now: float) -> None:
         """Look again at what may have changed without telling; called every interval."""

@@ -13,7 +13,7 @@ import aiomqtt
 from gateway_agent.config import Broker
 from gateway_agent.connection import PROTOCOLS, explain, may_be_too_new, new_client, reason_value
 from gateway_agent.logs import fields
-from gateway_agent.wire import Message
+from gateway_agent.wire import OFFLINE, Message
 
 _LOG = logging.getLogger(__name__)
 
@@ -88,7 +88,8 @@ class Publisher:
             await asyncio.sleep(next(delays))
 
     async def _connection(self, protocol: aiomqtt.ProtocolVersion) -> None:
-        async with new_client(self._broker, self._root, self._identifier, protocol) as client:
+        will = aiomqtt.Will(f"{self._root}/status", OFFLINE, 1, retain=True)
+        async with new_client(self._broker, self._identifier, protocol, will) as client:
             _LOG.info("mqtt connected %s", fields(broker=self._broker.place, version=protocol.name))
             self._told = ""
             self._failure = asyncio.Future()

@@ -15,6 +15,9 @@ from gateway_agent.ruleset import CLOCK, CONTACT, DNS, INBOUND_CONTACT
 _DNS, _CONTACT, _INBOUND, _CLOCK = (prefix.encode() for prefix in (DNS, CONTACT, INBOUND_CONTACT, CLOCK))
 _UDP_HEADER, _TCP_HEADER = 8, 20
 _IPV4_HEADER, _IPV6_HEADER = 20, 40
+_PLAIN_IPV4, _UDP = b"\x45", b"\x11"
+"""First byte of an IPv4 header without options, which nearly all are; the protocol's number in it."""
+
 _MAX_BACKLOG: Final = 20_000
 
 
@@ -54,22 +57,19 @@ class LoggedPackets:
         """Read one datagram of logged packets."""
         now = time.time()
         for logged in self._nflog.read():
-            if logged.prefix == _DNS:
-                self._answer(logged.packet, now)
-            else:
+            if logged[0] != _DNS:
                 self._contact(logged, now)
+                continue
+            try:
+                answer = answer_in(logged[1], now)
+            except DnsError:
+                continue
+            if answer is not None:
+                self._urgent(answer)
+                self._put(answer)
         if self.backlog and not self.awaited:
             self.awaited = True
             self._wake()
-
-    def _answer(self, packet: bytes, now: float) -> None:
-        try:
-            answer = answer_in(packet, now)
-        except DnsError:
-            return
-        if answer is not None:
-            self._urgent(answer)
-            self._put(answer)
 
     def _contact(self, logged: Logged, now: float) -> None:
         flow = flow_of(logged.packet, inbound=logged.prefix == _INBOUND)
@@ -92,6 +92,8 @@ class LoggedPackets:
 
 def answer_in(packet: bytes, now: float) -> Answer | None:
     """Return the DNS answer in an IP packet, None if there is none; raises DnsError where it is malformed."""
+    if packet[:1] == _PLAIN_IPV4 and packet[9:10] == _UDP:
+        return parse_answer(packet[_IPV4_HEADER + _UDP_HEADER :], packet[16:20], now)
     found = _transport(packet)
     if found is None:
         return None

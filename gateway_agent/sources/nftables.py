@@ -101,7 +101,7 @@ class NftablesSource:
         listener.add(self._logged)
 
     def hurry(self, *, at_once: bool) -> None:
-        """Have answers handed over at once, while there are rules about names, or those of 10 ms together."""
+        """Have answers handed over at once, while there are rules about names, or those of 100 ms together."""
         if self._nflog is not None:
             self._nflog.hurry(at_once=at_once)
 
@@ -139,16 +139,18 @@ class NftablesSource:
             return
         self._logged.awaited = False
         backlog = self._logged.backlog
+        observe, take = self._observe, backlog.popleft
         for _ in range(len(backlog) if everything else min(len(backlog), _DELIVERED_AT_ONCE)):
-            observation = backlog.popleft()
-            if isinstance(observation, ClockRequest):
+            observation = take()
+            kind = type(observation)
+            if kind is ClockRequest:
                 self._note_request(observation)
                 continue
-            if isinstance(observation, FirstContact):
+            if kind is FirstContact:
                 if self._known(observation.flow):
                     continue
                 self._note_contact(observation)
-            self._observe(observation)
+            observe(observation)
         if backlog and not self._logged.awaited:
             self._logged.awaited = True
             self._wake()

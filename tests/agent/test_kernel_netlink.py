@@ -39,7 +39,7 @@ def test_hostile_bytes_end(noise: bytes) -> None:
     """Whatever arrives: bounded, no exception, and nothing longer than what came."""
     assert sum(len(payload) for _, payload in attributes(noise)) <= len(noise)
     assert sum(len(message.body) for message in messages(noise)) <= len(noise)
-    list(nflog.parse(noise))
+    nflog.parse(noise)
     view = memoryview(noise)
     for encoded in nf_tables.listed(view):
         nf_tables.read_element(encoded)
@@ -158,7 +158,7 @@ def logged(prefix: bytes, packet: bytes, sequence: int, mac: bytes | None = None
 def test_logged_packets_come_back(packet: bytes, sequence: int) -> None:
     mac = bytes.fromhex("001788000001")
     datagram = logged(b"c", packet, sequence, mac) + logged(b"d", b"", sequence)
-    (first, number), (second, _) = nflog.parse(datagram)
+    (first, second), number = nflog.parse(datagram)
     assert (first.prefix, first.packet, first.mac, first.at) == (b"c", packet, mac, 1577880000.25)
     assert number == sequence
     assert (second.prefix, second.packet, second.mac) == (b"d", b"", None)

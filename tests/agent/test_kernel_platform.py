@@ -220,7 +220,7 @@ async def test_a_lan_that_changes_is_noticed(lab: Lab, config: Config) -> None:
 
 
 async def test_blocks_hold_before_the_lan_is_known(lab: Lab, config: Config) -> None:
-    """At boot the Internet comes up late: until then nobody can tell the LAN, but blocked MACs are cut off."""
+    """At boot the Internet comes up late: until then nobody can tell the LAN, but MACs are cut off."""
     hue = lab.devices[0]
     lab.gateway.ip("route", "del", "default")
     lab.gateway.ip("-6", "route", "del", "default")

@@ -45,7 +45,9 @@ class Broker:
     def start(self) -> None:
         """Start it and wait until it listens; raise RuntimeError when it does not."""
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self.command, stdout=log, stderr=log, cwd=ROOT)
+            self._process = subprocess.Popen(
+                self.command, stdout=log, stderr=log, cwd=ROOT, start_new_session=True
+            )
         end = time.monotonic() + _START
         while time.monotonic() < end and self._process.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):

@@ -105,7 +105,12 @@ class HomeAssistant:
         command = die_with_parent(PYTHON, "-m", "homeassistant", "-c", self.folder, "--skip-pip")
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=self.folder, env=_environment()
+                command,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env=_environment(),
+                start_new_session=True,
             )
 
     def stop(self) -> None:
@@ -113,6 +118,11 @@ class HomeAssistant:
         if self._process:
             stop(self._process, grace=30)
             self._process = None
+
+    def check(self) -> None:
+        """Raise RuntimeError when it has ended."""
+        if self._process is None or self._process.poll() is not None:
+            raise RuntimeError(f"Home Assistant ended: {self.log.read_text()[-2000:]}")
 
     def onboard(self) -> None:
         """Create the user, once HTTP answers."""
@@ -128,8 +138,7 @@ class HomeAssistant:
     def _when_answering(self, call: Callable[[], T]) -> T:
         end = time.monotonic() + _START
         while True:
-            if self._process is None or self._process.poll() is not None:
-                raise RuntimeError(f"Home Assistant ended: {self.log.read_text()[-2000:]}")
+            self.check()
             try:
                 return call()
             except (OSError, HassError) as error:

@@ -54,8 +54,10 @@ class Namespace:
         stderr: int | IO[Any] | None = None,
         cwd: Path | None = None,
     ) -> subprocess.Popen[str]:
-        """Start a command inside."""
-        return subprocess.Popen(self.command(*arguments), stdout=stdout, stderr=stderr, text=True, cwd=cwd)
+        """Start a command inside; Ctrl-C in the terminal is not for it."""
+        return subprocess.Popen(
+            self.command(*arguments), stdout=stdout, stderr=stderr, text=True, cwd=cwd, start_new_session=True
+        )
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
