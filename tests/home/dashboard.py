@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+from tests.home import documentation
 from tests.home.agent import GATEWAY
 from tests.home.hassclient import HassClient
 
@@ -120,6 +121,7 @@ def _device(shown: Shown) -> Card:
         )
     listed = [keys[key] for key in ("sent", "received", "destinations", "activity") if key in keys]
     cards.append({"type": "entities", "entities": listed})
+    cards.append({**documentation.names_card(shown.name), "grid_options": {"columns": "full"}})
     rates = [keys[key] for key in RATES if key in keys]
     if rates:
         cards.append({"type": "history-graph", "hours_to_show": 0.5, "entities": rates})

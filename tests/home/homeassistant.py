@@ -54,8 +54,6 @@ config:
 history:
 logbook:
 conversation:
-recorder:
-  commit_interval: 1
 logger:
   default: warning
 """
@@ -97,7 +95,7 @@ class HomeAssistant:
         http["data"]["stable"]["server_port"] = self.port
         (storage / "http").write_text(json.dumps(http))
         (storage / "onboarding").write_text(json.dumps(_ONBOARDING))
-        (self.folder / "configuration.yaml").write_text(_CONFIGURATION)
+        (self.folder / "configuration.yaml").write_text(_CONFIGURATION + documentation.names_configuration())
         (self.folder / "custom_components").symlink_to(ROOT / "custom_components")
 
     def start(self) -> None:

@@ -49,9 +49,9 @@ class RealScene:
 
     note = (
         "**A simulated home in network namespaces.** The packets pass a real gateway agent and real "
-        "nftables rules; the devices' clocks run ten times as fast.\n\nBlock the Philips-hue and watch: its cloud, its "
-        "time servers and its diagnostics fail, and some twenty seconds later it tries www2.meethue.com, "
-        "www.philips.com, google.com and baidu.com."
+        "nftables rules; the clocks of the devices run ten times as fast.\n\n"
+        "Block the Philips-hue and watch: its cloud, its time servers and its diagnostics fail, and some "
+        "twenty seconds later it tries www2.meethue.com, www.philips.com, google.com and baidu.com."
     )
 
     @property
