@@ -32,15 +32,15 @@ from gateway_agent.topology import Networks, is_group
 
 _LOG = logging.getLogger(__name__)
 
-_ACCOUNTING_OFF: Final = (
+ACCOUNTING_OFF: Final = (
     "conntrack does not count packets, so unanswered and empty connections are not seen: "
     "sysctl -w net.netfilter.nf_conntrack_acct=1, and put it into /etc/sysctl.d"
 )
-_OFFLOAD: Final = (
+OFFLOAD: Final = (
     "flow offload is on: what is offloaded is neither counted nor blocked; switch it off "
     "(OpenWrt: firewall defaults, flow_offloading 0)"
 )
-_NO_LAN: Final = (
+NO_LAN: Final = (
     "no LAN interface found: there is no default route, or it leads over the LAN too; "
     'name the interface in the configuration: [lan] interfaces = ["br-lan"]'
 )
@@ -58,6 +58,7 @@ class KernelPlatform:
         self._networks = Networks(self._lan.networks)
         self._neighbours = Neighbours(self._lan)
         self._neighbours.refresh()
+        self._own = self._own_macs()
         self._lan_watch = LanWatch()
         self._listener = Listener()
         try:
@@ -92,7 +93,7 @@ class KernelPlatform:
 
     def is_own(self, mac: Mac) -> bool:
         """Whether a MAC address is the gateway's own or its next hop's: no device."""
-        return mac in self._lan.own_macs or mac in map(self._neighbours.known, self._lan.next_hops)
+        return mac in self._own
 
     def attach(self) -> None:
         """Begin to deliver observations into the running event loop."""
@@ -112,17 +113,18 @@ class KernelPlatform:
         _ = now
         for neighbour in self._neighbours.refresh():
             self._observe(neighbour)
+        self._own = self._own_macs()
 
     def problems(self, now: float) -> Sequence[Problem]:
         """Return what is wrong with this gateway."""
         _ = now
         found = []
         if not self._lan.interfaces:
-            found.append(Problem("no_lan", _NO_LAN))
+            found.append(Problem("no_lan", NO_LAN))
         if not accounting():
-            found.append(Problem("accounting_off", _ACCOUNTING_OFF))
+            found.append(Problem("accounting_off", ACCOUNTING_OFF))
         if self._table.offload():
-            found.append(Problem("flow_offload", _OFFLOAD))
+            found.append(Problem("flow_offload", OFFLOAD))
         if self._watch.trouble is not None:
             found.append(Problem("cannot_block", self._watch.trouble))
         overflow = self._counting.overflow
@@ -141,9 +143,13 @@ class KernelPlatform:
         self._neighbours.close()
         self._table.close()
 
+    def _own_macs(self) -> frozenset[Mac]:
+        hops = map(self._neighbours.known, self._lan.next_hops)
+        return self._lan.own_macs.union(mac for mac in hops if mac is not None)
+
     def _answered(self, answer: Answer) -> None:
         """Tell the firewall at once; in the listener's thread."""
-        if self.firewall is not None:
+        if self.firewall is not None and self.firewall.needs_names:
             self.firewall.answered(self._neighbours.mac_of(answer.lan), answer)
 
     def _observed(self, observation: Observation) -> None:
@@ -171,6 +177,7 @@ class KernelPlatform:
         self._lan = lan
         self._networks = Networks(lan.networks)
         self._neighbours.lan = lan
+        self._own = self._own_macs()
         try:
             self._table.set_lan(lan.interfaces)
         except OSError as error:  # the table is gone: putting it back brings these interfaces along

@@ -20,14 +20,14 @@ class RefusedError(TableError):
     """This nft or this kernel does not know something that the rules use."""
 
 
-def run(script: str) -> None:
-    """Carry out a script as one transaction, without a shell; raises TableError."""
+def run(script: str, *, dry: bool = False) -> None:
+    """Carry out a script as one transaction, without a shell, or only try it; raises TableError."""
     program = shutil.which("nft", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if program is None:
         raise TableError("nft is not installed: install the package nftables")
     try:
         done = subprocess.run(  # noqa: S603  # the text is our own
-            [program, "-f", "-"],
+            [program, *(["--check"] if dry else []), "--file", "-"],
             input=script,
             capture_output=True,
             text=True,

@@ -16,9 +16,17 @@ class PlatformError(Exception):
 class Platform(Protocol):
     """Everything that is not the agent's own bookkeeping."""
 
-    source: Source
-    firewall: Firewall | None
-    capabilities: Sequence[str]
+    @property
+    def source(self) -> Source:
+        """What delivers traffic."""
+
+    @property
+    def firewall(self) -> Firewall | None:
+        """What can block, if anything."""
+
+    @property
+    def capabilities(self) -> Sequence[str]:
+        """What of the wire contract's capabilities there is."""
 
     def mac_of(self, address: Address) -> Mac | None:
         """Return whose a LAN address is."""

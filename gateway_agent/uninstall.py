@@ -1,9 +1,8 @@
 """Leaves no trace: neither rules in the kernel, nor a policy on disk, nor retained messages at the broker."""
 
 import asyncio
-import shutil
+import contextlib
 import sys
-from pathlib import Path
 
 from gateway_agent.config import Config
 from gateway_agent.instance import claim
@@ -45,15 +44,14 @@ def _remove_files(config: Config) -> bool:
     store = PolicyStore(config.state_directory / "policy.json")
     try:
         store.remove()
-        for folder in (config.state_directory, config.runtime_directory):
-            _remove_folder(folder)
+        for name in ("counters", "counters.new"):
+            (config.runtime_directory / name).unlink(missing_ok=True)
     except OSError as error:
         return not _say(f"files: {error.filename}: {error.strerror}", failed=True)
+    for folder in (config.state_directory, config.runtime_directory):
+        with contextlib.suppress(OSError):  # not there, not empty, or systemd's
+            folder.rmdir()
     return not _say("files: no stored policy any more")
-
-
-def _remove_folder(folder: Path) -> None:
-    ...
 
 
 async def _clear_broker(config: Config) -> bool:

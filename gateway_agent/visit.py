@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 import aiomqtt
@@ -26,15 +26,22 @@ async def visit(broker: Broker) -> AsyncIterator[aiomqtt.Client]:
     Raises:
         VisitError: there is no connection, or it breaks.
     """
+    try:
+        async with AsyncExitStack() as stack:
+            yield await _connect(broker, stack)
+    except (aiomqtt.MqttError, OSError) as error:
+        raise VisitError(f"{broker.place}: {explain(error, broker)}") from error
+
+
+async def _connect(broker: Broker, stack: AsyncExitStack) -> aiomqtt.Client:
     identifier = f"spin-visit-{secrets.token_hex(4)}"
-    for protocol in PROTOCOLS:
-        try:
-            async with new_client(broker, identifier, protocol) as client:
-                yield client
-                return
-        except (aiomqtt.MqttError, OSError) as error:
-            if protocol is PROTOCOLS[-1] or not may_be_too_new(error):
-                raise VisitError(f"{broker.place}: {explain(error, broker)}") from error
+    newest, older = PROTOCOLS
+    try:
+        return await stack.enter_async_context(new_client(broker, identifier, newest))
+    except aiomqtt.MqttError as error:
+        if not may_be_too_new(error):
+            raise
+    return await stack.enter_async_context(new_client(broker, identifier, older))
 
 
 async def retained(client: aiomqtt.Client, root: str) -> dict[str, bytes]:
