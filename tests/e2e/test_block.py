@@ -20,28 +20,28 @@ BLOCKED = {HUE.mac: {"blocked": True, "until": None, "destinations": []}}
 # What came through, counted where it arrives. A reset or an ICMP error is the gateway's own refusal.
 _ARRIVED_OUTSIDE = """
 table inet arrived {
-  counter packets {}
+  counter passing {}
   chain input { type filter hook input priority raw;
-    ip daddr 198.51.100.7 counter name packets
-    ip6 daddr 2001:db8:5:1::7 counter name packets
+    ip daddr 198.51.100.7 counter name passing
+    ip6 daddr 2001:db8:5:1::7 counter name passing
   }
 }
 """
 _ARRIVED_INSIDE = """
 table inet arrived {
-  counter packets {}
+  counter passing {}
   chain input { type filter hook input priority raw;
     tcp flags & rst == rst accept
-    ip saddr 198.51.100.7 counter name packets
-    ip6 saddr 2001:db8:5:1::7 counter name packets
+    ip saddr 198.51.100.7 counter name passing
+    ip6 saddr 2001:db8:5:1::7 counter name passing
   }
 }
 """
 
 
 def arrived(place: Namespace) -> int:
-    listing = place.run("nft", "list", "counter", "inet", "arrived", "packets").split()
-    return int(listing[listing.index("packets", listing.index("packets") + 1) + 1])
+    listing = place.run("nft", "list", "counter", "inet", "arrived", "passing").split()
+    return int(listing[listing.index("packets") + 1])
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from tests.home import documentation
 from tests.home.hassclient import HassClient, HassError
 from tests.home.namespaces import die_with_parent, stop
 from tests.home.python import PYTHON, ROOT
