@@ -72,8 +72,8 @@ def _configuration(path: Path | None, config: Config) -> Finding:
     place = path or DEFAULT_PATH
     if not place.exists():
         return Finding(Verdict.NOTE, "configuration", f"no {place}: the defaults hold")
-    if config.mqtt.password is not None and place.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        text = f"{place} may hold a password and others can read it: chmod 600 {place}"
+    if config.mqtt.password is not None and place.stat().st_mode & stat.S_IROTH:
+        text = f"{place} may hold a password and everybody here can read it: chmod o= {place}"
         return Finding(Verdict.NOTE, "configuration", text)
     return Finding(Verdict.OK, "configuration", str(place))
 
