@@ -12,7 +12,7 @@ from gateway_agent.config import Broker, Tls
 
 PROTOCOLS: Final = (aiomqtt.ProtocolVersion.V5, aiomqtt.ProtocolVersion.V311)
 
-_TIMEOUT: Final = 10.0
+_PATIENCE: Final = 10.0
 _KEEPALIVE: Final = 30
 _MAX_INCOMING: Final = 64
 _MAX_PACKET: Final = 512 * 1024
@@ -35,14 +35,22 @@ _CAUSES: Final[tuple[tuple[type[BaseException], str], ...]] = (
         "the broker hung up: check mqtt.port, and whether it expects TLS ([mqtt.tls]) or not",
     ),
     (ConnectionRefusedError, "nobody listens there: start the broker, or check mqtt.host and mqtt.port"),
-    (TimeoutError, "no answer: check mqtt.host, mqtt.port, and the firewall between"),
+    (
+        TimeoutError,
+        "no answer: check mqtt.host, mqtt.port, whether that port expects TLS, and firewalls between",
+    ),
 )
 
 
 def new_client(
-    broker: Broker, identifier: str, protocol: aiomqtt.ProtocolVersion, will: aiomqtt.Will | None = None
+    broker: Broker,
+    identifier: str,
+    protocol: aiomqtt.ProtocolVersion,
+    *,
+    will: aiomqtt.Will | None = None,
+    patience: float = _PATIENCE,
 ) -> aiomqtt.Client:
-    """Return a client that is not connected yet.
+    """Return a client that is not connected yet; it waits `patience` seconds for each of the broker's answers.
 
     Raises:
         OSError: a file of the TLS settings cannot be read, or is none (ssl.SSLError).
@@ -60,7 +68,7 @@ def new_client(
         protocol=protocol,
         will=will,
         transport="tcp" if broker.socket is None else "unix",
-        timeout=_TIMEOUT,
+        timeout=patience,
         keepalive=_KEEPALIVE,
         max_queued_incoming_messages=_MAX_INCOMING,
         properties=properties,

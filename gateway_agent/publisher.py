@@ -89,7 +89,7 @@ class Publisher:
 
     async def _connection(self, protocol: aiomqtt.ProtocolVersion) -> None:
         will = aiomqtt.Will(f"{self._root}/status", OFFLINE, 1, retain=True)
-        async with new_client(self._broker, self._identifier, protocol, will) as client:
+        async with new_client(self._broker, self._identifier, protocol, will=will) as client:
             _LOG.info("mqtt connected %s", fields(broker=self._broker.place, version=protocol.name))
             self._told = ""
             self._failure = asyncio.Future()

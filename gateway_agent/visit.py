@@ -12,6 +12,7 @@ from gateway_agent.config import Broker
 from gateway_agent.connection import PROTOCOLS, explain, may_be_too_new, new_client
 
 _QUIET: Final = 1.0
+_PATIENCE: Final = 4.0
 _MOST: Final = 10.0
 
 
@@ -37,11 +38,11 @@ async def _connect(broker: Broker, stack: AsyncExitStack) -> aiomqtt.Client:
     identifier = f"spin-visit-{secrets.token_hex(4)}"
     newest, older = PROTOCOLS
     try:
-        return await stack.enter_async_context(new_client(broker, identifier, newest))
+        return await stack.enter_async_context(new_client(broker, identifier, newest, patience=_PATIENCE))
     except aiomqtt.MqttError as error:
         if not may_be_too_new(error):
             raise
-    return await stack.enter_async_context(new_client(broker, identifier, older))
+    return await stack.enter_async_context(new_client(broker, identifier, older, patience=_PATIENCE))
 
 
 async def retained(client: aiomqtt.Client, root: str) -> dict[str, bytes]:

@@ -115,7 +115,6 @@ class Ear:
     ) -> None:
         self.root = root
         self.heard: list[Heard] = []
-        self.refused: list[int] = []
         self._news = threading.Condition()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
         if user is not None:
@@ -125,7 +124,7 @@ class Ear:
         self._client.on_connect = lambda client, *_: client.subscribe(f"{root}/#", qos=1)
         self._client.on_message = self._message
         self._subscribed = threading.Event()
-        self._client.on_subscribe = self._on_subscribe
+        self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.connect(host, port)
         self._client.loop_start()
         assert self._subscribed.wait(PATIENCE)
@@ -138,10 +137,6 @@ class Ear:
         """Leave."""
         self._client.disconnect()
         self._client.loop_stop()
-
-    def _on_subscribe(self, _client: object, _data: object, _mid: int, codes: list[Any], _p: object) -> None:
-        self.refused = [code.value for code in codes if code.value >= 128]
-        self._subscribed.set()
 
     def _message(self, _client: object, _data: object, message: mqtt.MQTTMessage) -> None:
         topic = message.topic.removeprefix(f"{self.root}/")
@@ -167,7 +162,9 @@ class Ear:
         end = time.monotonic() + PATIENCE
         with self._news:
             while True:
-                found = next((heard for heard in itertools.islice(self.heard, after, None) if wanted(heard)), None)
+                found = next(
+                    (heard for heard in itertools.islice(self.heard, after, None) if wanted(heard)), None
+                )
                 if found is not None:
                     return found
                 if time.monotonic() > end:
