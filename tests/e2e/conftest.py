@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.home import broker as brokers
 from tests.home import namespaces
 from tests.home.agent import Agent
 from tests.home.broker import Broker
-from tests.home.home import Home, home
+from tests.home.home import GATEWAY4, GATEWAY6, Home, home
 from tests.home.household import CAMERA, HUE
 from tests.home.namespaces import Namespace
 from tests.home.reader import Message, Reader, reading
@@ -82,4 +83,8 @@ def loop() -> Iterator[Loop]:
             house.configure_statically(label)
         built = Loop(house, broker, agent, reader)
         built.wait_online()
+        for device in house.devices.values():
+            device.run("ping", "-c1", "-W2", GATEWAY4)  # the gateway knows its MAC address from now on
+            device.run("ping", "-c1", "-W2", GATEWAY6)
+        time.sleep(1)
         yield built
