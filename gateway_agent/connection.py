@@ -50,7 +50,7 @@ def new_client(
     will: aiomqtt.Will | None = None,
     patience: float = _PATIENCE,
 ) -> aiomqtt.Client:
-    """Return a client that is not connected yet; it waits `patience` seconds for each of the broker's answers.
+    """Return a client that is not connected yet; it waits `patience` seconds for each answer.
 
     Raises:
         OSError: a file of the TLS settings cannot be read, or is none (ssl.SSLError).
