@@ -94,8 +94,8 @@ def log_in(page: Page, demo: Demo) -> None:
 
 
 def refused(demo: Demo) -> bool:
-    """Say whether the kernel has a rule for the bridge."""
-    return HUE.mac in demo.gateway.run("nft", "list", "table", "inet", "spin")
+    """Say whether the kernel refuses the bridge's packets."""
+    return HUE.mac in demo.gateway.run("nft", "list", "set", "inet", "spin", "blocked_devices")
 
 
 def test_switch_in_the_browser_stops_the_packets(demo: Demo, page: Page, tmp_path: Path) -> None:

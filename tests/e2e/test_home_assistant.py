@@ -108,14 +108,20 @@ def test_discovered_device_becomes_entities(world: World) -> None:
 def test_switch_ends_in_nftables(world: World) -> None:
     switch = world.entity("block")
     assert all(reaches(world.hue, place) for place in PLACES)
+    assert HUE.mac not in blocked_devices(world)
     world.assistant.client.call("switch.turn_on", entity_id=switch)
     assert world.state("block") == "on"
-    assert HUE.mac in world.home.gateway.run("nft", "list", "table", "inet", "spin")
+    assert HUE.mac in blocked_devices(world)
     assert not any(reaches(world.hue, place) for place in PLACES)
     assert all(reaches(world.home.devices["camera"], place) for place in PLACES)
     world.assistant.client.call("switch.turn_off", entity_id=switch)
     assert world.state("block") == "off"
+    assert HUE.mac not in blocked_devices(world)
     assert all(reaches(world.hue, place) for place in PLACES)
+
+
+def blocked_devices(world: World) -> str:
+    return world.home.gateway.run("nft", "list", "set", "inet", "spin", "blocked_devices")
 
 
 def test_switch_does_not_lie_without_the_agent(world: World) -> None:
