@@ -94,6 +94,11 @@ class Firewall:
         self.on_names(names)
         return self.problems(now)
 
+    @property
+    def needs_names(self) -> bool:
+        """Whether there is any rule about a name."""
+        return bool(self._levels)
+
     def answered(self, mac: Mac | None, answer: Answer) -> None:
         """Take the addresses of a name: what rules say of it is in the kernel when this returns."""
         if not self._levels or not answer.addresses:

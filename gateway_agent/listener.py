@@ -1,7 +1,7 @@
 """The thread that must never wait: it reads what the kernel tells while the rest of the agent is busy."""
 
 import logging
-import selectors
+import select
 import socket
 import sys
 import threading
@@ -56,20 +56,18 @@ class Listener:
         self._ear.close()
 
     def _run(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._ear, selectors.EVENT_READ)
-            for watcher in self._watchers:
-                selector.register(watcher, selectors.EVENT_READ, watcher)
+        with select.epoll() as waiting:
+            watchers = {watcher.fileno(): watcher for watcher in self._watchers}
+            for descriptor in (self._ear.fileno(), *watchers):
+                waiting.register(descriptor, select.EPOLLIN)
             while True:
-                events = selector.select(self._timeout())
-                if any(key.fileobj is self._ear for key, _ in events):
-                    return
-                for key, _ in events:
-                    _serve(key.data)
-                now = time.monotonic()
+                for descriptor, _ in waiting.poll(self._timeout()):
+                    if descriptor not in watchers:
+                        return
+                    _serve(watchers[descriptor])
                 for watcher in self._watchers:
                     due = watcher.due()
-                    if due is not None and due <= now:
+                    if due is not None and due <= time.monotonic():
                         _serve(watcher)
 
     def _timeout(self) -> float | None:

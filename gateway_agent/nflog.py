@@ -16,8 +16,8 @@ _TIMESTAMP, _HARDWARE_ADDRESS, _PAYLOAD, _PREFIX, _SEQUENCE = 3, 8, 9, 10, 12
 _LONGEST: Final = 8192
 _BUFFER_BYTES: Final = 1 << 17
 _RECEIVE_BYTES: Final = 1 << 22
-_PATIENT_PACKETS: Final = 200
-_PATIENT_HUNDREDTHS: Final = 10
+_PATIENT_PACKETS: Final = 400
+_PATIENT_HUNDREDTHS: Final = 20
 
 _HEADER = struct.Struct("=IH")
 _ATTRIBUTE = struct.Struct("=HH")
@@ -70,7 +70,7 @@ class Nflog:
         self._netlink.socket.setblocking(False)
 
     def hurry(self, *, at_once: bool) -> None:
-        """Have every packet handed over at once or, for a fraction of the cost, those of 100 ms together."""
+        """Have every packet handed over at once or, for a fraction of the cost, those of 200 ms together."""
         threshold = u32(_CFG_THRESHOLD, 1 if at_once else _PATIENT_PACKETS)
         self._netlink.post(_CONFIG, self._head + threshold + u32(_CFG_TIMEOUT, _PATIENT_HUNDREDTHS))
 
@@ -105,12 +105,12 @@ class Nflog:
         self._netlink.request(_CONFIG, self._head + b"".join(parts))
 
 
-def parse(datagram: bytes) -> tuple[list[Logged], int | None]:
-    """Return the logged packets of a datagram and the first one's sequence number; stops where it is malformed.
+def parse(datagram: bytes) -> tuple[list[Logged], int | None]:  # noqa: C901 (a loop of one piece is faster)
+    """Return the logged packets of a datagram and the first's sequence number; stops where it is malformed.
 
     On the path of every DNS answer: one loop over the attributes, each looked at once.
     """
-    found = []
+    found: list[Logged] = []
     sequence = None
     place, end = 0, len(datagram)
     unpack = _ATTRIBUTE.unpack_from

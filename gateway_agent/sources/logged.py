@@ -18,6 +18,7 @@ _IPV4_HEADER, _IPV6_HEADER = 20, 40
 _PLAIN_IPV4, _UDP = b"\x45", b"\x11"
 """First byte of an IPv4 header without options, which nearly all are; the protocol's number in it."""
 
+_WAKE_EVERY: Final = 0.1
 _MAX_BACKLOG: Final = 20_000
 
 
@@ -33,8 +34,8 @@ class LoggedPackets:
     """A watcher (listener.py) of the NFLOG group.
 
     In the listener's thread, `urgent` gets every answer at once; then all waits in `backlog`, in order.
-    `wake` is called unless it is `awaited` already: whoever takes the backlog sets that to false before. A
-    backlog that nobody takes is bounded: what is lost is counted.
+    `wake` is called 10 times a second at most, and not while the backlog is `awaited`: whoever takes it sets
+    that to false before. A backlog that nobody takes is bounded: what is lost is counted.
     """
 
     def __init__(self, nflog: Nflog, urgent: Callable[[Answer], None], wake: Callable[[], None]) -> None:
@@ -44,14 +45,15 @@ class LoggedPackets:
         self._nflog = nflog
         self._urgent = urgent
         self._wake = wake
+        self._woken = 0.0
 
     def fileno(self) -> int:
         """Return the descriptor to wait for."""
         return self._nflog.fileno()
 
     def due(self) -> float | None:
-        """Nothing is ever due without something to read."""
-        return None
+        """Return when the next wake-up is due, which came too soon after the last."""
+        return self._woken + _WAKE_EVERY if self.backlog and not self.awaited else None
 
     def ready(self) -> None:
         """Read one datagram of logged packets."""
@@ -68,8 +70,11 @@ class LoggedPackets:
                 self._urgent(answer)
                 self._put(answer)
         if self.backlog and not self.awaited:
-            self.awaited = True
-            self._wake()
+            moment = time.monotonic()
+            if moment >= self._woken + _WAKE_EVERY:
+                self._woken = moment
+                self.awaited = True
+                self._wake()
 
     def _contact(self, logged: Logged, now: float) -> None:
         flow = flow_of(logged.packet, inbound=logged.prefix == _INBOUND)

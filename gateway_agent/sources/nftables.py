@@ -101,7 +101,7 @@ class NftablesSource:
         listener.add(self._logged)
 
     def hurry(self, *, at_once: bool) -> None:
-        """Have answers handed over at once, while there are rules about names, or those of 100 ms together."""
+        """Have answers handed over at once, if there are rules about names, or those of 200 ms together."""
         if self._nflog is not None:
             self._nflog.hurry(at_once=at_once)
 
@@ -142,15 +142,15 @@ class NftablesSource:
         observe, take = self._observe, backlog.popleft
         for _ in range(len(backlog) if everything else min(len(backlog), _DELIVERED_AT_ONCE)):
             observation = take()
-            kind = type(observation)
-            if kind is ClockRequest:
+            if isinstance(observation, Answer):  # by far the most
+                observe(observation)
+            elif isinstance(observation, ClockRequest):
                 self._note_request(observation)
-                continue
-            if kind is FirstContact:
-                if self._known(observation.flow):
-                    continue
+            elif not isinstance(observation, FirstContact):
+                observe(observation)
+            elif not self._known(observation.flow):
                 self._note_contact(observation)
-            observe(observation)
+                observe(observation)
         if backlog and not self._logged.awaited:
             self._logged.awaited = True
             self._wake()
