@@ -7,6 +7,7 @@ from typing import Any
 from tests.home import documentation
 from tests.home.agent import GATEWAY
 from tests.home.hassclient import HassClient
+from tests.home.household import HUE
 
 PATH = "spin-home"
 RATES = ("sent_rate", "received_rate")
@@ -34,7 +35,8 @@ def devices(client: HassClient) -> list[Shown]:
         if entity["platform"] == "spin" and gateway == GATEWAY and not entity["disabled_by"]:
             found[mac, names[entity["device_id"]]][key] = entity["entity_id"]
     return sorted(
-        (Shown(mac, name, keys) for (mac, name), keys in found.items()), key=lambda shown: shown.name.lower()
+        (Shown(mac, name, keys) for (mac, name), keys in found.items()),
+        key=lambda shown: (shown.mac != HUE.mac, shown.name.lower()),
     )
 
 
