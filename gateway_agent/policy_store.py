@@ -82,9 +82,10 @@ class PolicyStore:
 
     def _set_aside(self, reason: str) -> None:
         aside = self._path.with_suffix(".unreadable")
+        self.lost = f"{self._path} could not be read ({reason})"
         with contextlib.suppress(OSError):
             self._path.replace(aside)
-        self.lost = f"{self._path} could not be read ({reason}) and was set aside as {aside.name}"
+            self.lost += f" and was set aside as {aside.name}"
         _LOG.error("policy_lost %s: blocks hold again when the broker sends the policy", self.lost)
 
 
