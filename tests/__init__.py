@@ -1,0 +1,1 @@
+"""Tests, and the simulated home that they share with the demo."""

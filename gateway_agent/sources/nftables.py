@@ -35,6 +35,9 @@ _TIDY_EVERY: Final = 60.0
 _ORDER: Final = (SENT, RECEIVED, EMPTY, BLOCKED, ANSWERED, OPENED)
 _CHUNK: Final = 500
 _DELIVERED_AT_ONCE: Final = 500
+_CONTACT_SECONDS: Final = 0.5
+"""How long a logged packet takes to be delivered, at the most: see nflog.py and logged.py."""
+
 _MAX_CONTACTS: Final = 4_096
 _MAX_REQUESTS: Final = 64
 _BASELINE: Final = "counters"
@@ -56,7 +59,7 @@ class NftablesSource:
         self._pairs: set[bytes] = set()
         self._contacts: dict[Flow, float] = {}
         self._requests: dict[Flow, list[float]] = {}
-        self._untold: dict[str, set[Key]] = {"4": set(), "6": set()}
+        self._untold: dict[str, dict[Key, float]] = {"4": {}, "6": {}}
         self._tidied = 0.0
         self._nflog: Nflog | None = None
         self._logged: LoggedPackets | None = None
@@ -119,7 +122,7 @@ class NftablesSource:
         self.deliver(everything=True)
         self._add_requests(now)
         for version, counters in self._families.items():
-            yield from self._changes(version, counters)
+            yield from self._changes(version, counters, now)
 
     def close(self, now: float) -> None:
         """Write down what was read, so that the next run goes on counting from there."""
@@ -219,10 +222,9 @@ class NftablesSource:
             self._observe(Neighbour(key[:6].hex(":"), key[8:], now))
         self._pairs = found
 
-    def _changes(self, version: str, counters: Counters) -> Iterator[list[tuple[Flow, Traffic]]]:
+    def _changes(self, version: str, counters: Counters, now: float) -> Iterator[list[tuple[Flow, Traffic]]]:
         chunk: list[tuple[Flow, Traffic]] = []
-        later = self._without_contact(counters)
-        self._untold[version] = later
+        later = self._untold[version] = self._without_contact(version, counters, now)
         for key, traffic in counters.take(later):
             flow = counters.flow(key)
             traffic.first = min(traffic.first, self._contacts.pop(flow, traffic.first))
@@ -235,14 +237,17 @@ class NftablesSource:
         if chunk:
             yield chunk
 
-    def _without_contact(self, counters: Counters) -> set[Key]:
-        """Return the new flows whose first packet was not delivered yet: told one reading later.
+    def _without_contact(self, version: str, counters: Counters, now: float) -> dict[Key, float]:
+        """Return the new flows whose first packet was not delivered yet, and since when: they are told later.
 
-        The name that a flow was looked up by was logged before that packet, so it is known by then.
+        The name that a flow was looked up by was logged before that packet, so it is known by then. Packets
+        that a limit left out are waited for as long as the logged ones take.
         """
         if self._logged is None:
-            return set()
-        return {key for key in counters.born() if counters.flow(key) not in self._contacts}
+            return {}
+        waiting = {key: at for key, at in self._untold[version].items() if now - at < _CONTACT_SECONDS}
+        waiting |= dict.fromkeys(counters.born(), now)
+        return {key: at for key, at in waiting.items() if counters.flow(key) not in self._contacts}
 
     def _add_requests(self, now: float) -> None:
         for flow, times in self._requests.items():
