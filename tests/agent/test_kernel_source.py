@@ -618,9 +618,9 @@ def test_a_flow_is_not_told_before_its_name(lab: Lab, attached: Attached) -> Non
                     told.add(flow.remote)
                     early += [flow] if flow.remote not in named else []
         time.sleep(0.02)
-    for _ in range(2):
-        for chunk in attached.source.read(time.time()):
-            told.update(flow.remote for flow, _ in chunk if flow.port == 443)
+    time.sleep(0.5)
+    for chunk in attached.source.read(time.time()):
+        told.update(flow.remote for flow, _ in chunk if flow.port == 443)
     resolver.close()
     client.close()
     assert early == []
@@ -640,6 +640,7 @@ def test_clock_requests_have_their_times(lab: Lab, attached: Attached, version: 
             client.sendto(request, (remote, 123))
             client.sendto(other, (remote, 123))
             time.sleep(0.05)
+    attached.wait(lambda: requests_in(attached) == 3)
     attached.totals.read()
     told = attached.totals.of(device, remote, UDP, 123)
     assert len(told.requests) == 3
@@ -662,7 +663,7 @@ def test_floods_are_limited_in_the_kernel_and_what_is_lost_is_counted(lab: Lab, 
         message = dns_answer("flood.example.com", bytes(4))
         for _ in range(20_000):
             resolver.sendto(message, peer)
-    time.sleep(0.3)
+    time.sleep(0.5)
     attached.source.deliver(everything=True)
     contacts = sum(isinstance(one, FirstContact) for one in attached.observed)
     assert 100 <= contacts < 300

@@ -106,7 +106,7 @@ def test_switch_in_the_browser_stops_the_packets(demo: Demo, page: Page, tmp_pat
     section = page.locator("hui-grid-section").filter(has=heading)
     switch = section.locator("hui-tile-card", has_text="Block its Internet")
     expect(switch).to_be_visible(timeout=60_000)
-    expect(section).to_contain_text("ws.meethue.com", timeout=30_000)
+    expect(section).to_contain_text("ws.meethue.com", timeout=90_000)
     assert not refused(demo)
     folder = Path(os.environ.get("SPIN_SCREENSHOTS", tmp_path))
     page.wait_for_timeout(3000)
