@@ -23,12 +23,16 @@ from gateway_agent.policy import Problem
 from gateway_agent.policy_store import PolicyStore
 from gateway_agent.publisher import Publisher
 from gateway_agent.readings import Readings
+from gateway_agent.tasks import end
 from gateway_agent.wire import OFFLINE, ONLINE, Info, Message, info, status
 
 _LOG = logging.getLogger(__name__)
 
 _FLUSH: Final = 5.0
 """Seconds that a stop may take to tell the last figures."""
+
+_END: Final = 2.0
+"""Seconds that each step of an end may take, where the broker does not answer."""
 
 
 class Agent:
@@ -93,29 +97,32 @@ class Agent:
         self._stop.set()
 
     async def _work(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            publisher = tasks.create_task(self._publisher.run())
-            readings = tasks.create_task(self._readings.run())
-            dialogue = tasks.create_task(self._dialogue.run())
-            await self._stop.wait()
+        publisher = asyncio.create_task(self._publisher.run())
+        others = [asyncio.create_task(self._readings.run()), asyncio.create_task(self._dialogue.run())]
+        stopped = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait([stopped, publisher, *others], return_when=asyncio.FIRST_COMPLETED)
             self._dialogue.closing = True
-            readings.cancel()
-            dialogue.cancel()
-            await asyncio.wait([readings, dialogue])
+            await end(others, _END)
             await self._flush()
-            publisher.cancel()
+        finally:
+            await end([stopped, publisher, *others], _END)
+        for task in (publisher, *others):
+            if task.done() and not task.cancelled():
+                task.result()
 
     async def _flush(self) -> None:
-        try:
-            async with asyncio.timeout(_FLUSH):
-                await self._count(time.time())
-                told = await self._tell(snapshot=not self._told_whole, final=True)
-                told = await self._say([status(OFFLINE)]) and told
-        except TimeoutError:
-            told = False
-        if not told:
+        last_words = asyncio.create_task(self._last_words())
+        await asyncio.wait([last_words], timeout=_FLUSH)
+        if not (last_words.done() and last_words.result()):
+            await end([last_words], _END)
             _LOG.warning("last figures not told %s", fields(broker=self._config.mqtt.place))
         await self._enforcement.save(time.time())
+
+    async def _last_words(self) -> bool:
+        await self._count(time.time())
+        told = await self._tell(snapshot=not self._told_whole, final=True)
+        return await self._say([status(OFFLINE)]) and told
 
     def _observe(self, observation: Observation) -> None:
         """Take an observation; the platform has told its firewall of answers before."""
@@ -139,9 +146,9 @@ class Agent:
             await self._tell()
             await self._tell_changes()
         await self._enforcement.save(now)
-        end = self._enforcement.next_end()
-        if end is not None and end - now < self._config.interval:
-            self._readings.hasten(max(end - now, 0.1))
+        next_end = self._enforcement.next_end()
+        if next_end is not None and next_end - now < self._config.interval:
+            self._readings.hasten(max(next_end - now, 0.1))
 
     async def _count(self, now: float) -> None:
         add = self._ledger.add
@@ -162,11 +169,11 @@ class Agent:
 
     async def _tell(self, *, snapshot: bool = False, only: Mac | None = None, final: bool = False) -> bool:
         """Say what changed since this was last done, or everything; what was interrupted is made up for."""
-        start, end = self._told_until, time.time()
+        start, now = self._told_until, time.time()
         if only is None:
-            self._told_until = end
+            self._told_until = now
         self._told_whole = False
-        news = self._ledger.collect(min(start, end), end, snapshot=snapshot, only=only, final=final)
+        news = self._ledger.collect(min(start, now), now, snapshot=snapshot, only=only, final=final)
         self._told_whole = await self._say(news)
         return self._told_whole
 

@@ -1,5 +1,6 @@
 """How the agent connects to a broker, and what to say when that fails."""
 
+import asyncio
 import socket
 import ssl
 from typing import Any, Final
@@ -14,7 +15,6 @@ PROTOCOLS: Final = (aiomqtt.ProtocolVersion.V5, aiomqtt.ProtocolVersion.V311)
 
 _PATIENCE: Final = 10.0
 _KEEPALIVE: Final = 30
-_MAX_INCOMING: Final = 64
 _MAX_PACKET: Final = 512 * 1024
 
 # Reason codes of MQTT 5, table 2-6.
@@ -42,13 +42,14 @@ _CAUSES: Final[tuple[tuple[type[BaseException], str], ...]] = (
 )
 
 
-def new_client(
+def new_client(  # noqa: PLR0913 (what sets our connections apart)
     broker: Broker,
     identifier: str,
     protocol: aiomqtt.ProtocolVersion,
     *,
     will: aiomqtt.Will | None = None,
     patience: float = _PATIENCE,
+    queue_type: type[asyncio.Queue[aiomqtt.Message]] | None = None,
 ) -> aiomqtt.Client:
     """Return a client that is not connected yet; it waits `patience` seconds for each answer.
 
@@ -70,7 +71,7 @@ def new_client(
         transport="tcp" if broker.socket is None else "unix",
         timeout=patience,
         keepalive=_KEEPALIVE,
-        max_queued_incoming_messages=_MAX_INCOMING,
+        queue_type=queue_type,
         properties=properties,
         tls_context=_tls_context(broker.tls) if broker.tls is not None else None,
     )

@@ -12,6 +12,7 @@ import aiomqtt
 
 from gateway_agent.config import Broker
 from gateway_agent.connection import PROTOCOLS, explain, may_be_too_new, new_client, reason_value
+from gateway_agent.inbox import Inbox
 from gateway_agent.logs import fields
 from gateway_agent.wire import OFFLINE, Message
 
@@ -89,7 +90,9 @@ class Publisher:
 
     async def _connection(self, protocol: aiomqtt.ProtocolVersion) -> None:
         will = aiomqtt.Will(f"{self._root}/status", OFFLINE, 1, retain=True)
-        async with new_client(self._broker, self._identifier, protocol, will=will) as client:
+        async with new_client(
+            self._broker, self._identifier, protocol, will=will, queue_type=Inbox
+        ) as client:
             _LOG.info("mqtt connected %s", fields(broker=self._broker.place, version=protocol.name))
             self._told = ""
             self._failure = asyncio.Future()

@@ -58,11 +58,15 @@ def _known_command(value: object) -> str:
     return "snapshot"
 
 
+def _device(value: object) -> Mac | None:
+    return None if value is None else mac_address(value)
+
+
 _COMMAND = vol.Schema(
     {
         vol.Required("id"): _id,
         vol.Required("command"): _known_command,
-        vol.Optional("device", default=None): vol.Any(None, mac_address),
+        vol.Optional("device", default=None): _device,
     },
     extra=vol.REMOVE_EXTRA,
 )
