@@ -11,8 +11,8 @@ from typing import NoReturn
 
 from gateway_agent import __version__, logs
 from gateway_agent.config import DEFAULT_PATH, ConfigError, defaults, load
-from gateway_agent.policy import Network
-from gateway_agent.wire import Message
+from gateway_agent.wire.messages import Message
+from gateway_agent.wire.policy import Network
 
 # What each command needs beyond this is imported when it runs: on a small gateway every megabyte counts.
 
@@ -132,7 +132,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from gateway_agent.pcap import CaptureError  # noqa: PLC0415
+    from gateway_agent.decode.pcap import CaptureError  # noqa: PLC0415
     from gateway_agent.replay import ReplayError  # noqa: PLC0415
 
     try:
@@ -164,7 +164,7 @@ def _print_replay(options: argparse.Namespace) -> None:
 
 
 def _publish_replay(options: argparse.Namespace) -> None:
-    from gateway_agent.broadcast import Broadcast  # noqa: PLC0415
+    from gateway_agent.mqtt.broadcast import Broadcast  # noqa: PLC0415
     from gateway_agent.replay import replay  # noqa: PLC0415
 
     config = load(options.config)

@@ -11,20 +11,20 @@ from typing import Final
 
 from gateway_agent import __version__
 from gateway_agent.config import Config
-from gateway_agent.dialogue import Dialogue
-from gateway_agent.enforcement import Enforcement
+from gateway_agent.firewall.enforcement import Enforcement
+from gateway_agent.firewall.store import PolicyStore
 from gateway_agent.leases import LeaseFile
-from gateway_agent.ledger import Ledger
+from gateway_agent.ledger.ledger import Ledger
+from gateway_agent.ledger.names import NameTable
 from gateway_agent.logs import fields
 from gateway_agent.model import Answer, FirstContact, HostName, Mac, Neighbour, Observation
-from gateway_agent.names import NameTable
+from gateway_agent.mqtt.dialogue import Dialogue
+from gateway_agent.mqtt.publisher import Publisher
 from gateway_agent.platform import MakePlatform
-from gateway_agent.policy import Problem
-from gateway_agent.policy_store import PolicyStore
-from gateway_agent.publisher import Publisher
-from gateway_agent.readings import Readings
+from gateway_agent.sources.readings import Readings
 from gateway_agent.tasks import end
-from gateway_agent.wire import OFFLINE, ONLINE, Info, Message, info, status
+from gateway_agent.wire.messages import OFFLINE, ONLINE, Info, Message, info, status
+from gateway_agent.wire.policy import Problem
 
 _LOG = logging.getLogger(__name__)
 

@@ -11,15 +11,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from gateway_agent import nft, ruleset
 from gateway_agent.config import DEFAULT_PATH, Broker, Config, ConfigError, load
 from gateway_agent.instance import is_claimed
-from gateway_agent.interfaces import find_lan
+from gateway_agent.kernel import nft, ruleset
+from gateway_agent.kernel.interfaces import find_lan
+from gateway_agent.kernel.nft import TableError
+from gateway_agent.kernel.table import Table, accounting
 from gateway_agent.kernel_platform import ACCOUNTING_OFF, NO_LAN, OFFLOAD
-from gateway_agent.nft import TableError
-from gateway_agent.table import Table, accounting
-from gateway_agent.visit import VisitError, passes, retained, visit
-from gateway_agent.wire import ONLINE
+from gateway_agent.mqtt.visit import VisitError, passes, retained, visit
+from gateway_agent.wire.messages import ONLINE
 
 
 class Verdict(StrEnum):

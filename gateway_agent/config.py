@@ -9,8 +9,8 @@ from typing import Any, Final, Literal
 import voluptuous as vol
 
 from gateway_agent import config_schema
-from gateway_agent.ledger import Limits
-from gateway_agent.policy import Network
+from gateway_agent.ledger.ledger import Limits
+from gateway_agent.wire.policy import Network
 
 DEFAULT_PATH: Final = Path("/etc/spin-gateway-agent.toml")
 _MAX_FILE: Final = 1024 * 1024

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import voluptuous as vol
 
-from gateway_agent.policy import Network
-from gateway_agent.strict_json import shown
-from gateway_agent.wire import GATEWAY
+from gateway_agent.wire.messages import GATEWAY
+from gateway_agent.wire.policy import Network
+from gateway_agent.wire.strict_json import shown
 
 _INTERFACE: Final = re.compile(r"[^\s/:\x00-\x1f]{1,15}")  # IFNAMSIZ - 1, see dev_valid_name() in Linux
 _PREFIX: Final = re.compile(r"[^\x00-\x1f+#]{1,64}")

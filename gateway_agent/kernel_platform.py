@@ -6,9 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from gateway_agent.config import Config
-from gateway_agent.firewall import Firewall
-from gateway_agent.interfaces import Lan, LanWatch, find_lan
-from gateway_agent.listener import Listener
+from gateway_agent.firewall.firewall import Firewall
+from gateway_agent.kernel.interfaces import Lan, LanWatch, find_lan
+from gateway_agent.kernel.listener import Listener
+from gateway_agent.kernel.neighbours import Neighbours
+from gateway_agent.kernel.nflog import NflogError
+from gateway_agent.kernel.nft import TableError
+from gateway_agent.kernel.table import Table, accounting
+from gateway_agent.kernel.table_watch import TableWatch
 from gateway_agent.model import (
     Address,
     Answer,
@@ -20,15 +25,10 @@ from gateway_agent.model import (
     Observe,
     Traffic,
 )
-from gateway_agent.neighbours import Neighbours
-from gateway_agent.nflog import NflogError
-from gateway_agent.nft import TableError
 from gateway_agent.platform import PlatformError
-from gateway_agent.policy import Problem
 from gateway_agent.sources.nftables import NftablesSource
-from gateway_agent.table import Table, accounting
-from gateway_agent.table_watch import TableWatch
 from gateway_agent.topology import Networks, is_group
+from gateway_agent.wire.policy import Problem
 
 _LOG = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from gateway_agent.dhcp import Lease, read_leases
+from gateway_agent.decode.dhcp import Lease, read_leases
 from gateway_agent.logs import fields
 
 _LOG = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gateway_agent.config import Config
-from gateway_agent.enforcement import Firewall
+from gateway_agent.firewall.enforcement import Firewall
 from gateway_agent.model import Address, Mac, Observe, Source
-from gateway_agent.policy import Problem
+from gateway_agent.wire.policy import Problem
 
 
 class PlatformError(Exception):

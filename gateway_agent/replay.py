@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Final
 
 from gateway_agent import __version__
-from gateway_agent.ledger import Ledger
+from gateway_agent.decode.packet import LINK_TYPES
+from gateway_agent.decode.pcap import Capture, CaptureError
+from gateway_agent.ledger.ledger import Ledger
+from gateway_agent.ledger.names import NameTable
 from gateway_agent.logs import fields
 from gateway_agent.model import Answer, FirstContact, Observation
-from gateway_agent.names import NameTable
-from gateway_agent.packet import LINK_TYPES
-from gateway_agent.pcap import Capture, CaptureError
 from gateway_agent.sources.packets import PacketsSource
-from gateway_agent.survey import Survey
+from gateway_agent.sources.survey import Survey
 from gateway_agent.topology import Network, Topology
-from gateway_agent.wire import OFFLINE, ONLINE, Info, Message, info, status
+from gateway_agent.wire.messages import OFFLINE, ONLINE, Info, Message, info, status
 
 _LOG = logging.getLogger(__name__)
 

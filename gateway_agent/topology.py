@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 
+from gateway_agent.decode.packet import TO_HOST
 from gateway_agent.model import Address, Mac
-from gateway_agent.packet import TO_HOST
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -5,12 +5,12 @@ import contextlib
 import sys
 
 from gateway_agent.config import Config
+from gateway_agent.firewall.store import PolicyStore
 from gateway_agent.instance import claim
-from gateway_agent.nft import TableError
+from gateway_agent.kernel.nft import TableError
+from gateway_agent.kernel.table import Table
+from gateway_agent.mqtt.visit import VisitError, clear, retained, visit
 from gateway_agent.platform import PlatformError
-from gateway_agent.policy_store import PolicyStore
-from gateway_agent.table import Table
-from gateway_agent.visit import VisitError, clear, retained, visit
 
 
 def uninstall(config: Config) -> int:

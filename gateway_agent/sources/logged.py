@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from gateway_agent.dns import DnsError, parse_answer
+from gateway_agent.decode.dns import DnsError, parse_answer
+from gateway_agent.decode.packet import TCP, UDP, WITH_PORTS
+from gateway_agent.kernel.nflog import Logged, Nflog
+from gateway_agent.kernel.ruleset import CLOCK, CONTACT, DNS, INBOUND_CONTACT
 from gateway_agent.model import Answer, FirstContact, Flow, Neighbour, Observation
-from gateway_agent.nflog import Logged, Nflog
-from gateway_agent.packet import TCP, UDP, WITH_PORTS
-from gateway_agent.ruleset import CLOCK, CONTACT, DNS, INBOUND_CONTACT
 
 _DNS, _CONTACT, _INBOUND, _CLOCK = (prefix.encode() for prefix in (DNS, CONTACT, INBOUND_CONTACT, CLOCK))
 _UDP_HEADER, _TCP_HEADER = 8, 20

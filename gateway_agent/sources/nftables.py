@@ -12,21 +12,22 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway_agent import baseline, dismissal, nf_tables
-from gateway_agent.counters import ANSWERED, BLOCKED, EMPTY, OPENED, RECEIVED, SENT, Counters, Key
-from gateway_agent.listener import Listener
-from gateway_agent.model import Answer, FirstContact, Flow, Neighbour, Observe, Traffic
-from gateway_agent.netlink import (
+from gateway_agent.kernel import nf_tables
+from gateway_agent.kernel.listener import Listener
+from gateway_agent.kernel.netlink import (
     NETLINK_NETFILTER,
     Message,
     Netlink,
     NetlinkError,
     messages,
 )
-from gateway_agent.nflog import Nflog
-from gateway_agent.ruleset import COUNTED, NFLOG_GROUP, TABLE
+from gateway_agent.kernel.nflog import Nflog
+from gateway_agent.kernel.ruleset import COUNTED, NFLOG_GROUP, TABLE
+from gateway_agent.kernel.table import Table, accounting
+from gateway_agent.model import Answer, FirstContact, Flow, Neighbour, Observe, Traffic
+from gateway_agent.sources import baseline, dismissal
+from gateway_agent.sources.counters import ANSWERED, BLOCKED, EMPTY, OPENED, RECEIVED, SENT, Counters, Key
 from gateway_agent.sources.logged import ClockRequest, LoggedPackets
-from gateway_agent.table import Table, accounting
 from gateway_agent.topology import is_group
 
 _LOG = logging.getLogger(__name__)

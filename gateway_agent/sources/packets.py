@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
-from gateway_agent import dhcp, dns, ntp
-from gateway_agent.connections import (
+from gateway_agent.decode import dhcp, dns, ntp
+from gateway_agent.decode.dns_stream import DnsStreams
+from gateway_agent.decode.packet import TCP, UDP, WITH_PORTS, Decoder, Packet, arp_sender, cooked_type
+from gateway_agent.model import Address, FirstContact, Flow, HostName, Mac, Neighbour, Observe, Traffic
+from gateway_agent.sources.connections import (
     FIN,
     PAYLOAD,
     RST,
@@ -14,10 +17,7 @@ from gateway_agent.connections import (
     Path,
     Watch,
 )
-from gateway_agent.dns_stream import DnsStreams
-from gateway_agent.model import Address, FirstContact, Flow, HostName, Mac, Neighbour, Observe, Traffic
-from gateway_agent.packet import TCP, UDP, WITH_PORTS, Decoder, Packet, arp_sender, cooked_type
-from gateway_agent.rows import Row, Rows
+from gateway_agent.sources.rows import Row, Rows
 from gateway_agent.topology import Topology, is_group, usable_macs
 
 _MAX_ANNOUNCED: Final = 16_384

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway_agent.config import Config
-from gateway_agent.enforcement import FirewallError
+from gateway_agent.firewall.enforcement import FirewallError
 from gateway_agent.model import Address, Answer, Flow, Mac, Neighbour, Observe, Traffic
-from gateway_agent.policy import Policy, Problem, Resolved
+from gateway_agent.wire.policy import Policy, Problem, Resolved
 
 MAC, OTHER, ROUTER = "02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:ff"
 LAN, OTHER_LAN = bytes((192, 168, 8, 20)), bytes((192, 168, 8, 21))

@@ -15,11 +15,12 @@ import pytest
 from broker_lab import Broker, Ear, Heard, needs_mosquitto
 from stand_in import LAN, MAC, OTHER, OTHER_LAN, REMOTE, ROUTER, FakePlatform
 
-from gateway_agent import config, dialogue, publisher
+from gateway_agent import config
 from gateway_agent.agent import Agent
+from gateway_agent.firewall.store import PolicyStore
 from gateway_agent.model import Answer, FirstContact, Flow, Neighbour
-from gateway_agent.policy import DevicePolicy, Policy, Problem
-from gateway_agent.policy_store import PolicyStore
+from gateway_agent.mqtt import dialogue, publisher
+from gateway_agent.wire.policy import DevicePolicy, Policy, Problem
 
 pytestmark = needs_mosquitto
 

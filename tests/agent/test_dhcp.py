@@ -8,7 +8,7 @@ from framing import DEVICE, address, mac_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_agent.dhcp import DhcpError, Lease, parse_dhcp, parse_leases, printable, read_leases
+from gateway_agent.decode.dhcp import DhcpError, Lease, parse_dhcp, parse_leases, printable, read_leases
 
 REQUEST, REPLY = 1, 2
 

@@ -9,8 +9,8 @@ from framing import QUESTION_NAME, address, dns_answer, dns_name, dns_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_agent import dns
-from gateway_agent.dns import DnsError, parse_answer
+from gateway_agent.decode import dns
+from gateway_agent.decode.dns import DnsError, parse_answer
 from gateway_agent.model import Answer
 
 LAN = address("192.168.8.20")

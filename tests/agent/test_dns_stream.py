@@ -6,7 +6,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_agent.dns_stream import DnsStream, DnsStreams
+from gateway_agent.decode.dns_stream import DnsStream, DnsStreams
 
 MESSAGES = [b"first message", b"second", b"", b"third one, somewhat longer" * 20]
 STREAM = b"".join(struct.pack("!H", len(message)) + message for message in MESSAGES)

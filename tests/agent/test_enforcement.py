@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from stand_in import MAC, OTHER, FakeFirewall
 
-from gateway_agent import enforcement
-from gateway_agent.enforcement import Enforcement
-from gateway_agent.policy import DevicePolicy, Policy, Problem, Resolved, Rule
-from gateway_agent.policy_store import PolicyStore
+from gateway_agent.firewall import enforcement
+from gateway_agent.firewall.enforcement import Enforcement
+from gateway_agent.firewall.store import PolicyStore
+from gateway_agent.wire.policy import DevicePolicy, Policy, Problem, Resolved, Rule
 
 NOW = 1_800_000_000.0
 

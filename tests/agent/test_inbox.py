@@ -5,7 +5,7 @@ import asyncio
 import aiomqtt
 import pytest
 
-from gateway_agent.inbox import MOST, Inbox
+from gateway_agent.mqtt.inbox import MOST, Inbox
 
 
 def message(topic: str, payload: bytes) -> aiomqtt.Message:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_agent import baseline
-from gateway_agent.counters import ANSWERED, BLOCKED, EMPTY, OPENED, RECEIVED, SENT, Counters
+from gateway_agent.kernel.nf_tables import COUNTER
 from gateway_agent.model import Flow
-from gateway_agent.nf_tables import COUNTER
+from gateway_agent.sources import baseline
+from gateway_agent.sources.counters import ANSWERED, BLOCKED, EMPTY, OPENED, RECEIVED, SENT, Counters
 
 FLOW = Flow(b"\xc0\xa8\x4d\x0b", b"\xcb\x00\x71\x02", 6, 443)
 BETWEEN = struct.pack("=HH", 12, 2)

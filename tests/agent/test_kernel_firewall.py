@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from kernel_lab import LAN4, LAN6, Device, Lab, Wiretap, dns_answer, needs_lab
 
-from gateway_agent.enforcement import FirewallError
-from gateway_agent.firewall import Firewall
-from gateway_agent.listener import Listener
+from gateway_agent.firewall.enforcement import FirewallError
+from gateway_agent.firewall.firewall import Firewall
+from gateway_agent.kernel.listener import Listener
+from gateway_agent.kernel.ruleset import LEVELS
+from gateway_agent.kernel.table import Table
+from gateway_agent.kernel.table_watch import TableWatch
 from gateway_agent.model import Address, Answer, Mac, Traffic
-from gateway_agent.policy import DevicePolicy, Policy, Resolved, Rule
-from gateway_agent.ruleset import LEVELS
 from gateway_agent.sources.nftables import NftablesSource
-from gateway_agent.table import Table
-from gateway_agent.table_watch import TableWatch
+from gateway_agent.wire.policy import DevicePolicy, Policy, Resolved, Rule
 
 pytestmark = needs_lab
 

@@ -7,12 +7,12 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_agent import rtnetlink
-from gateway_agent.interfaces import Lan
-from gateway_agent.listener import Listener
+from gateway_agent.kernel import rtnetlink
+from gateway_agent.kernel.interfaces import Lan
+from gateway_agent.kernel.listener import Listener
+from gateway_agent.kernel.neighbours import MAX_ADDRESSES, MAX_ADDRESSES_OF_MAC, Neighbours
+from gateway_agent.kernel.netlink import NETLINK_ROUTE, Netlink, attribute
 from gateway_agent.model import Neighbour
-from gateway_agent.neighbours import MAX_ADDRESSES, MAX_ADDRESSES_OF_MAC, Neighbours
-from gateway_agent.netlink import NETLINK_ROUTE, Netlink, attribute
 
 HUE = "00:17:88:00:00:01"
 

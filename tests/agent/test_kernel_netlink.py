@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_agent import nf_tables, nflog
-from gateway_agent.netlink import attribute, attributes, messages, nested, string, text, u32, u64
-from gateway_agent.nf_tables import COUNTER, DELSETELEM, HEAD, NEWSETELEM, Element
+from gateway_agent.kernel import nf_tables, nflog
+from gateway_agent.kernel.netlink import attribute, attributes, messages, nested, string, text, u32, u64
+from gateway_agent.kernel.nf_tables import COUNTER, DELSETELEM, HEAD, NEWSETELEM, Element
 
 KINDS = st.integers(0, 0x3FFF)
 KEYS = {4: 16, 6: 40}

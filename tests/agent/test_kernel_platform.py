@@ -14,14 +14,14 @@ import pytest
 from kernel_lab import LAN4, LAN6, WAN4, Lab, dns_answer, needs_lab
 
 from gateway_agent import config as configuration
-from gateway_agent import rtnetlink
 from gateway_agent.config import Config, LanOverride
-from gateway_agent.interfaces import find_lan
+from gateway_agent.kernel import rtnetlink
+from gateway_agent.kernel.interfaces import find_lan
+from gateway_agent.kernel.neighbours import Neighbours
 from gateway_agent.kernel_platform import KernelPlatform
 from gateway_agent.model import Answer, FirstContact, Neighbour, Observation
-from gateway_agent.neighbours import Neighbours
 from gateway_agent.platform import PlatformError
-from gateway_agent.policy import DevicePolicy, Policy, Rule
+from gateway_agent.wire.policy import DevicePolicy, Policy, Rule
 
 pytestmark = needs_lab
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_agent.firewall_requests import Difference, needed_chains
-from gateway_agent.nf_tables import padded
-from gateway_agent.policy import DevicePolicy, Policy, Rule
-from gateway_agent.policy_elements import FOREVER, Levels, Wanted, _apart, family, fixed, mac_key, pair_key
-from gateway_agent.resolutions import Resolutions
-from gateway_agent.ruleset import LEVELS
+from gateway_agent.firewall.elements import FOREVER, Levels, Wanted, _apart, family, fixed, mac_key, pair_key
+from gateway_agent.firewall.requests import Difference, needed_chains
+from gateway_agent.firewall.resolutions import Resolutions
+from gateway_agent.kernel.nf_tables import padded
+from gateway_agent.kernel.ruleset import LEVELS
+from gateway_agent.wire.policy import DevicePolicy, Policy, Rule
 
 HUE, CAMERA = "00:17:88:00:00:01", "00:17:88:00:00:02"
 NOW = 1000.0

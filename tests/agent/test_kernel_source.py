@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from kernel_lab import LAN4, LAN6, Device, Lab, Namespace, Wiretap, dns_answer, needs_lab
 
-from gateway_agent import dismissal
-from gateway_agent.listener import Listener
+from gateway_agent.kernel.listener import Listener
+from gateway_agent.kernel.nflog import Nflog, NflogError
+from gateway_agent.kernel.ruleset import NFLOG_GROUP
+from gateway_agent.kernel.table import Table, accounting
 from gateway_agent.model import Answer, FirstContact, Flow, Neighbour, Observation, Traffic
-from gateway_agent.nflog import Nflog, NflogError
-from gateway_agent.ruleset import NFLOG_GROUP
+from gateway_agent.sources import dismissal
 from gateway_agent.sources.nftables import NftablesSource
-from gateway_agent.table import Table, accounting
 
 pytestmark = needs_lab
 

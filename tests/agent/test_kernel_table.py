@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from kernel_lab import LAN4, Lab, needs_lab
 
-from gateway_agent import nf_tables, ruleset
-from gateway_agent.listener import Listener
-from gateway_agent.nft import TableError
-from gateway_agent.table import Table, accounting
-from gateway_agent.table_watch import TableWatch
+from gateway_agent.kernel import nf_tables, ruleset
+from gateway_agent.kernel.listener import Listener
+from gateway_agent.kernel.nft import TableError
+from gateway_agent.kernel.table import Table, accounting
+from gateway_agent.kernel.table_watch import TableWatch
 
 pytestmark = needs_lab
 
@@ -146,7 +146,7 @@ def test_removal_leaves_no_trace(lab: Lab) -> None:
 
 @pytest.mark.usefixtures("lab")
 def test_a_missing_nft_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway_agent.nft.shutil.which", lambda _program, **_: None)
+    monkeypatch.setattr("gateway_agent.kernel.nft.shutil.which", lambda _program, **_: None)
     with pytest.raises(TableError, match="install the package nftables"):
         Table().ensure(["br-lan"])
 
@@ -154,8 +154,8 @@ def test_a_missing_nft_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_right_is_named(lab: Lab) -> None:
     code = (
         "import ctypes, sys\n"
-        "from gateway_agent.table import Table\n"
-        "from gateway_agent.nft import TableError\n"
+        "from gateway_agent.kernel.table import Table\n"
+        "from gateway_agent.kernel.nft import TableError\n"
         "header = (ctypes.c_uint32 * 2)(0x20080522, 0)\n"
         "ctypes.CDLL(None).capset(header, (ctypes.c_uint32 * 6)())\n"
         "try: Table().ensure(['br-lan'])\n"
@@ -241,7 +241,7 @@ def test_two_who_fight_pause_and_are_named(
     lab: Lab, watched: tuple[Table, TableWatch], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, watch = watched
-    monkeypatch.setattr("gateway_agent.table_watch._AT_MOST", 3)
+    monkeypatch.setattr("gateway_agent.kernel.table_watch._AT_MOST", 3)
     watch._recent = type(watch._recent)(maxlen=3)
     for _ in range(3):
         handle = table.handle

@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_agent.ledger import Ledger, Limits
+from gateway_agent.ledger.ledger import Ledger, Limits
+from gateway_agent.ledger.names import NameTable
 from gateway_agent.model import Answer, Flow, Neighbour, Traffic
-from gateway_agent.names import NameTable
-from gateway_agent.wire import Message
+from gateway_agent.wire.messages import Message
 
 MAC = "02:00:00:00:00:01"
 LAN = bytes((192, 168, 8, 20))

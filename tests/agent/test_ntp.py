@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway_agent.ntp import is_client_request
+from gateway_agent.decode.ntp import is_client_request
 
 
 def first_byte(version: int, mode: int, leap: int = 0) -> int:

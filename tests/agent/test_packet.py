@@ -8,7 +8,7 @@ from framing import DEVICE, ROUTER, address
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_agent.packet import (
+from gateway_agent.decode.packet import (
     LINK_TYPES,
     OUTGOING,
     TO_HOST,

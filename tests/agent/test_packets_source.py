@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway_agent.model import Answer, FirstContact, Flow, HostName, Neighbour, Observation, Traffic
 from gateway_agent.sources.packets import PacketsSource
-from gateway_agent.survey import Survey
+from gateway_agent.sources.survey import Survey
 
 LAN4, LAN6 = "192.168.8.20", "2001:db8:8::20"
 OTHER4 = "192.168.8.21"

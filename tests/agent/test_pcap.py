@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway_agent.pcap import Capture, CaptureError, Record
+from gateway_agent.decode.pcap import Capture, CaptureError, Record
 
 FRAMES = [(1_577_880_000.25, b"first frame"), (1_577_880_001.5, b"second"), (1_577_880_001.75, b"")]
 EXPECTED = [(at, framing.ETHERNET, frame, len(frame)) for at, frame in FRAMES]

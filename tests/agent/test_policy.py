@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_agent.policy import (
+from gateway_agent.firewall.store import PolicyStore, StoreError
+from gateway_agent.wire.policy import (
     MAX_POLICY,
     DevicePolicy,
     Policy,
@@ -19,7 +20,6 @@ from gateway_agent.policy import (
     parse_policy,
     policy_to_wire,
 )
-from gateway_agent.policy_store import PolicyStore, StoreError
 
 MAC, OTHER = "02:00:00:00:00:01", "02:00:00:00:00:02"
 NETWORK = ipaddress.ip_network("203.0.113.0/24")

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from broker_lab import Broker, Ear, free_port, needs_mosquitto
 
-from gateway_agent import config, connection, publisher
-from gateway_agent.publisher import Publisher
-from gateway_agent.wire import Message
+from gateway_agent import config
+from gateway_agent.mqtt import connection, publisher
+from gateway_agent.mqtt.publisher import Publisher
+from gateway_agent.wire.messages import Message
 
 EPOCH = "0123456789abcdef"
 PATIENCE = 15
@@ -186,7 +187,9 @@ async def test_a_cut_leaves_the_last_will_until_the_agent_is_back(broker: Broker
             await opened(session)
             relay.cut()
             await asyncio.to_thread(ear.wait, "status", lambda heard: heard.payload == b"offline")
+            so_far = len(ear.heard)
             await opened(session, 2)
+            await asyncio.to_thread(ear.wait, "status", after=so_far)
         said = [heard.payload for heard in ear.heard if heard.topic == "status"]
         assert said == [b"online", b"offline", b"online"]
 

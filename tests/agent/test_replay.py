@@ -15,9 +15,9 @@ from framing import ACK, DEVICE, FIN, ROUTER, SYN, mac_text
 from replaying import Replayed, replayed
 
 from gateway_agent import replay as module
-from gateway_agent.pcap import CaptureError
+from gateway_agent.decode.pcap import CaptureError
 from gateway_agent.replay import ReplayError, json_line, replay
-from gateway_agent.wire import Message
+from gateway_agent.wire.messages import Message
 
 AT = 1_577_880_000.0
 LAN, NET, GATEWAY = "192.168.8.20", "198.51.100.7", "192.168.8.1"

@@ -17,7 +17,7 @@ import pytest
 from framing import ACK, BROADCAST, DEVICE, FIN, OTHER, PSH, ROUTER, SYN, address, mac_text
 from replaying import Counts, Replayed, told
 
-from gateway_agent.pcap import Capture, CaptureError, Record
+from gateway_agent.decode.pcap import Capture, CaptureError, Record
 from gateway_agent.topology import made_up_mac
 
 FOLDER = Path(os.environ.get("SPIN_CAPTURES", Path(__file__).parents[3] / "shared" / "captures"))

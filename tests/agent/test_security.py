@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway_agent import config
 from gateway_agent.config import Config
-from gateway_agent.visit import VisitError, passes, retained, visit
+from gateway_agent.mqtt.visit import VisitError, passes, retained, visit
 
 pytestmark = [
     needs_mosquitto,

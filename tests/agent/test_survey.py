@@ -9,8 +9,8 @@ from framing import BROADCAST, DEVICE, OTHER, ROUTER, SYN, address, mac_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_agent.packet import LINK_TYPES, OUTGOING, TO_HOST
-from gateway_agent.survey import Survey
+from gateway_agent.decode.packet import LINK_TYPES, OUTGOING, TO_HOST
+from gateway_agent.sources.survey import Survey
 from gateway_agent.topology import Networks, Topology, is_group, made_up_mac
 
 LAN4, OTHER4, GATEWAY4, NET4 = "192.168.8.20", "192.168.8.21", "192.168.8.1", "198.51.100.7"

@@ -7,19 +7,10 @@ from typing import Any
 
 import pytest
 
-from gateway_agent.ledger import Ledger
+from gateway_agent.ledger.ledger import Ledger
+from gateway_agent.ledger.names import NameTable
 from gateway_agent.model import Answer, Flow, HostName, Neighbour, Traffic
-from gateway_agent.names import NameTable
-from gateway_agent.policy import (
-    DevicePolicy,
-    Policy,
-    PolicyError,
-    Problem,
-    Rule,
-    parse_policy,
-    policy_to_wire,
-)
-from gateway_agent.wire import (
+from gateway_agent.wire.messages import (
     OFFLINE,
     ONLINE,
     Command,
@@ -32,6 +23,15 @@ from gateway_agent.wire import (
     policy_state,
     reply,
     status,
+)
+from gateway_agent.wire.policy import (
+    DevicePolicy,
+    Policy,
+    PolicyError,
+    Problem,
+    Rule,
+    parse_policy,
+    policy_to_wire,
 )
 
 WIRE = Path(__file__).parents[1] / "wire"

@@ -5,6 +5,7 @@ import json
 from gateway_double import CAMERA, HUE, Gateway, row
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.json import ExtendedJSONEncoder
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from syrupy.assertion import SnapshotAssertion
 from syrupy.filters import props
@@ -33,7 +34,7 @@ async def test_of_the_gateway(
     gateway.policy_state()
     await hass.async_block_till_done()
     diagnostics = await async_get_config_entry_diagnostics(hass, spin)
-    text = json.dumps(diagnostics)
+    text = json.dumps(diagnostics, cls=ExtendedJSONEncoder)
     assert not [secret for secret in SECRETS if secret in text]
     assert diagnostics == snapshot(exclude=props("created_at", "modified_at", "entry_id", "clock_error"))
 

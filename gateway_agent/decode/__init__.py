@@ -1,0 +1,1 @@
+"""What packets and capture files say: pure parsers, no state of their own."""

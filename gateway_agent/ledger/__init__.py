@@ -1,0 +1,1 @@
+"""What each device did: names, rows, sums, and the messages about them."""

@@ -1,0 +1,159 @@
+"""What arrives from the broker: policies, commands, and signs of a second agent with the same id."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+from gateway_agent.logs import fields
+from gateway_agent.model import Mac
+from gateway_agent.wire.messages import (
+    OFFLINE,
+    ONLINE,
+    Command,
+    CommandError,
+    Message,
+    parse_command,
+    reply,
+    status,
+)
+from gateway_agent.wire.policy import Problem
+from gateway_agent.wire.strict_json import JsonError, decode
+
+_LOG = logging.getLogger(__name__)
+
+_MAX_COMMANDS: Final = 32
+_SNAPSHOT_PAUSE: Final = 1.0
+_STATUS_PAUSE: Final = 5.0
+_ECHO_PATIENCE: Final = 10.0
+_REMIND: Final = 600.0
+_FOREIGN_FOR: Final = 2.5 * _REMIND
+
+
+class Dialogue:
+    """A session at the broker. What arrives is noted at once and worked off by `run`, newest policy only.
+
+    `greet` says everything, `snapshot` says all rows of one device or of all (False: no such device),
+    `receive_policy` takes a policy and says what is in force then.
+    """
+
+    def __init__(
+        self,
+        epoch: str,
+        *,
+        say: Callable[[Iterable[Message]], Awaitable[bool]],
+        greet: Callable[[], Awaitable[None]],
+        snapshot: Callable[[Mac | None], Awaitable[bool]],
+        receive_policy: Callable[[bytes, bool], Awaitable[None]],
+    ) -> None:
+        self._epoch = epoch
+        self._say = say
+        self._greet = greet
+        self._snapshot = snapshot
+        self._receive_policy = receive_policy
+        self._policy: tuple[bytes, bool] | None = None
+        self._commands: deque[bytes] = deque(maxlen=_MAX_COMMANDS)
+        self._contradicted = False
+        self._contradicted_at = self._snapshot_at = self._foreign_at = self._reminded_at = float("-inf")
+        self._work = asyncio.Event()
+        self._echo = asyncio.Event()
+        self.closing = False
+
+    async def opened(self) -> None:
+        """Say everything; then make sure that the broker passes it on."""
+        self._echo.clear()
+        await self._greet()
+        try:
+            async with asyncio.timeout(_ECHO_PATIENCE):
+                await self._echo.wait()
+        except TimeoutError:
+            remedy = "allow the agent's user to read and write everything below its gateway's topic"
+            _LOG.warning("mqtt messages do not arrive %s", fields(remedy=remedy))
+
+    def received(self, topic: str, payload: bytes, *, retained: bool) -> None:
+        """Note a message."""
+        if topic == "policy":
+            self._policy = payload, retained
+        elif topic == "command" and not retained:
+            self._commands.append(payload)
+        elif topic == "info" and not retained:
+            self._heard_info(payload)
+        elif topic == "status" and not retained and payload == OFFLINE:
+            self._contradicted = (
+                True  # the last will of a connection that broke long ago, or of another agent
+            )
+        self._work.set()
+
+    async def run(self) -> None:
+        """Work off what arrives, until cancelled."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            if self._policy is not None:
+                policy, self._policy = self._policy, None
+                await self._receive_policy(*policy)
+            while self._commands:
+                await self._obey(self._commands.popleft())
+            if self._contradicted and not self.closing:
+                await self._insist()
+
+    def problems(self, now: float) -> list[Problem]:
+        """Return whether another agent uses this gateway's id."""
+        if now - self._foreign_at > _FOREIGN_FOR:
+            return []
+        text = (
+            "Another agent publishes under this gateway id: give each its own `gateway` in its configuration."
+        )
+        return [Problem("duplicate_gateway", text)]
+
+    def reminds(self, now: float) -> bool:
+        """Whether to repeat `info`, so that two agents of one id go on noticing each other."""
+        if now - self._foreign_at > _FOREIGN_FOR or now - self._reminded_at < _REMIND:
+            return False
+        self._reminded_at = now
+        return True
+
+    def _heard_info(self, payload: bytes) -> None:
+        try:
+            value = decode(payload)
+        except JsonError:
+            return
+        epoch = value.get("epoch") if isinstance(value, dict) else None
+        if epoch == self._epoch:
+            self._echo.set()
+        elif isinstance(epoch, str) and epoch:
+            now = time.monotonic()
+            if now - self._foreign_at > _FOREIGN_FOR:
+                _LOG.error(
+                    "duplicate gateway %s", fields(epoch=epoch, remedy="give each agent its own gateway id")
+                )
+            self._foreign_at = now
+
+    async def _insist(self) -> None:
+        pause = self._contradicted_at + _STATUS_PAUSE - time.monotonic()
+        if pause > 0:
+            asyncio.get_running_loop().call_later(pause, self._work.set)
+            return
+        self._contradicted, self._contradicted_at = False, time.monotonic()
+        await self._say([status(ONLINE)])
+
+    async def _obey(self, payload: bytes) -> None:
+        try:
+            command = parse_command(payload)
+        except CommandError as error:
+            _LOG.warning("command refused %s", fields(id=error.id, cause=error))
+            if error.id is not None:
+                await self._say([reply(error.id, str(error))])
+            return
+        await self._say([reply(command.id, await self._answer(command))])
+
+    async def _answer(self, command: Command) -> str | None:
+        pause = self._snapshot_at + _SNAPSHOT_PAUSE - time.monotonic()
+        if command.device is None and pause > 0:
+            await asyncio.sleep(pause)
+        known = await self._snapshot(command.device)
+        if command.device is None:
+            self._snapshot_at = time.monotonic()
+        return None if known else f"no such device: {command.device}"

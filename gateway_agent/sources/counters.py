@@ -1,0 +1,212 @@
+"""What the kernel's counters say now against what they said before: the differences that leave the source."""
+
+import struct
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
+
+from gateway_agent.kernel.nf_tables import COUNTER
+from gateway_agent.kernel.ruleset import COUNTED
+from gateway_agent.model import Flow, Traffic
+
+SENT, RECEIVED, OPENED, ANSWERED, EMPTY, BLOCKED = range(len(COUNTED))
+UNANSWERED_AFTER: Final = 10.0
+"""Seconds after which a connection without a reply counts as unanswered."""
+
+_COUNTER_BYTES: Final = COUNTER.size
+_TAIL: Final = struct.Struct("=QQd")  # unanswered as told; answers that came late; time of the last change
+_TAIL_AT: Final = len(COUNTED) * _COUNTER_BYTES
+RECORD_BYTES: Final = _TAIL_AT + _TAIL.size
+
+Key = bytes
+
+
+class Counters:
+    """The last reading of every flow of one IP version, and the differences since `take` was last called.
+
+    One record of RECORD_BYTES a flow: the counters as the kernel sent them, then the tail.
+    """
+
+    def __init__(self, address_bytes: int) -> None:
+        self.key_bytes = 2 * address_bytes + 8
+        self._address_bytes = address_bytes
+        self._records: dict[Key, bytearray] = {}
+        self._changes: dict[Key, Traffic] = {}
+        self._waiting: dict[Key, deque[tuple[float, int]]] = {}
+        self._born: set[Key] = set()
+        self._answered: set[Key] = set()
+
+    def __len__(self) -> int:
+        """Return how many flows are known."""
+        return len(self._records)
+
+    def __contains__(self, key: Key) -> bool:
+        """Tell whether the flow was read before."""
+        return key in self._records
+
+    def flow(self, key: Key) -> Flow:
+        """Return what the key means."""
+        size = self._address_bytes
+        port = int.from_bytes(key[2 * size + 4 : 2 * size + 6], "big")
+        return Flow(key[:size], key[size : 2 * size], key[2 * size], port)
+
+    def key(self, flow: Flow) -> Key:
+        """Return the key of a flow."""
+        return b"%b%b%c\0\0\0%b\0\0" % (flow.lan, flow.remote, flow.protocol, flow.port.to_bytes(2, "big"))
+
+    def update(self, column: int, key: Key, counter: bytes, now: float) -> None:
+        """Take a reading: `counter` as the kernel sends it (nf_tables.COUNTER)."""
+        record = self._records.get(key)
+        place = column * _COUNTER_BYTES
+        if record is None:
+            record = self._records[key] = bytearray(RECORD_BYTES)
+            self._born.add(key)
+        elif record[place : place + _COUNTER_BYTES] == counter:
+            return
+        old_bytes, _, old_packets = COUNTER.unpack_from(record, place)
+        new_bytes, _, new_packets = COUNTER.unpack(counter)
+        if new_packets < old_packets or new_bytes < old_bytes:
+            old_bytes = old_packets = 0  # somebody reset it: it counts from zero again
+            if column == OPENED:
+                self._forget_waiting(key, record)
+        record[place : place + _COUNTER_BYTES] = counter
+        unanswered, late, _ = _TAIL.unpack_from(record, _TAIL_AT)
+        _TAIL.pack_into(record, _TAIL_AT, unanswered, late, now)
+        if column != ANSWERED:
+            self._count(column, key, new_packets - old_packets, new_bytes - old_bytes, now)
+        if column == OPENED:
+            self._waiting.setdefault(key, deque()).append((now, new_packets))
+        elif column == ANSWERED and unanswered > late:
+            self._answered.add(key)
+
+    def settle(self, now: float, *, answers_seen: bool) -> None:
+        """Count the connections that have waited for a reply for too long; after all updates of a reading.
+
+        The answers must have been read before what was opened, so that none seems to come late.
+
+        Where `answers_seen` is false (no conntrack accounting), a flow that received anything was answered.
+        """
+        for key in self._answered - self._waiting.keys():
+            opened, answered, told, late, changed = self._balance(key)
+            _TAIL.pack_into(
+                self._records[key], _TAIL_AT, told, max(late, min(answered + told - opened, told)), changed
+            )
+        self._answered.clear()
+        for key, history in list(self._waiting.items()):
+            record = self._records[key]
+            opened, answered, told, late, changed = self._balance(key)
+            if not answers_seen and COUNTER.unpack_from(record, RECEIVED * _COUNTER_BYTES)[2]:
+                answered = opened
+            late = max(late, min(answered + told - opened, told))
+            overdue = 0
+            while history and history[0][0] <= now - UNANSWERED_AFTER:
+                overdue = history.popleft()[1] - answered + late - told
+            if overdue > 0:
+                told += overdue
+                self._change(key, now).unanswered += overdue
+            _TAIL.pack_into(record, _TAIL_AT, told, late, changed)
+            if not history or opened - answered + late - told <= 0:
+                del self._waiting[key]
+
+    def born(self) -> set[Key]:
+        """Return the flows that were read for the first time since `take`."""
+        return self._born
+
+    def take(self, later: Collection[Key] = ()) -> Iterator[tuple[Key, Traffic]]:
+        """Yield and forget the differences, except those of the flows that are to be told later."""
+        self._born = set()
+        for key in [key for key in self._changes if key not in later]:
+            yield key, self._changes.pop(key)
+
+    def change(self, key: Key, now: float) -> Traffic:
+        """Return the difference of a flow, to add to it what does not come from a counter."""
+        return self._change(key, now)
+
+    def quiet(self, since: float) -> list[Key]:
+        """Return the flows that did not change since that time, the longest quiet first."""
+        found = [(changed, key) for key, changed in self._last_changes() if changed <= since]
+        return [key for _, key in sorted(found)]
+
+    def columns(self, key: Key) -> list[int]:
+        """Return the sets that have an element for this flow."""
+        record = self._records[key]
+        places = range(0, _TAIL_AT, _COUNTER_BYTES)
+        return [column for column, place in enumerate(places) if any(record[place : place + _COUNTER_BYTES])]
+
+    def forget(self, key: Key) -> None:
+        """Drop a flow whose elements are gone from the kernel."""
+        self._records.pop(key, None)
+        self._waiting.pop(key, None)
+        self._answered.discard(key)
+
+    def clear(self) -> None:
+        """Drop all readings, because the table is a new one; what was not taken yet stays."""
+        self._records.clear()
+        self._waiting.clear()
+        self._answered.clear()
+
+    def pairs(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield LAN address and remote address of every flow."""
+        size = self._address_bytes
+        for key in list(self._records):
+            yield key[:size], key[size : 2 * size]
+
+    def dump(self) -> bytes:
+        """Return all readings, for `load`."""
+        return b"".join(key + bytes(record) for key, record in self._records.items())
+
+    def load(self, content: bytes) -> None:
+        """Take readings of an earlier run; raises ValueError if they are no whole number of records."""
+        step = self.key_bytes + RECORD_BYTES
+        if len(content) % step:
+            raise ValueError("a torn record")
+        for place in range(0, len(content), step):
+            middle = place + self.key_bytes
+            self._records[content[place:middle]] = bytearray(content[middle : place + step])
+
+    def skip(self) -> None:
+        """Take what was read as what had been counted before, and tell none of it."""
+        for key in self._waiting:
+            record = self._records[key]
+            opened, answered, _, late, changed = self._balance(key)
+            _TAIL.pack_into(record, _TAIL_AT, max(opened - answered, 0), late, changed)
+        self._waiting.clear()
+        self._changes.clear()
+        self._born.clear()
+
+    def _balance(self, key: Key) -> tuple[int, int, int, int, float]:
+        """Return connections opened, answered, told as unanswered, answered late; time of the last change."""
+        record = self._records[key]
+        opened = COUNTER.unpack_from(record, OPENED * _COUNTER_BYTES)[2]
+        answered = COUNTER.unpack_from(record, ANSWERED * _COUNTER_BYTES)[2]
+        return (opened, answered, *_TAIL.unpack_from(record, _TAIL_AT))
+
+    def _last_changes(self) -> Iterable[tuple[Key, float]]:
+        return ((key, _TAIL.unpack_from(record, _TAIL_AT)[2]) for key, record in self._records.items())
+
+    def _count(self, column: int, key: Key, packets: int, size: int, now: float) -> None:
+        traffic = self._change(key, now)
+        if column == SENT:
+            traffic.sent_bytes += size
+            traffic.sent_packets += packets
+        elif column == RECEIVED:
+            traffic.received_bytes += size
+            traffic.received_packets += packets
+        elif column == OPENED:
+            traffic.connections += packets
+        elif column == EMPTY:
+            traffic.empty += packets
+        elif column == BLOCKED:
+            traffic.blocked += packets
+
+    def _change(self, key: Key, now: float) -> Traffic:
+        traffic = self._changes.get(key)
+        if traffic is None:
+            traffic = self._changes[key] = Traffic(now, now)
+        traffic.last = now
+        return traffic
+
+    def _forget_waiting(self, key: Key, record: bytearray) -> None:
+        self._waiting.pop(key, None)
+        changed = _TAIL.unpack_from(record, _TAIL_AT)[2]
+        _TAIL.pack_into(record, _TAIL_AT, 0, 0, changed)

@@ -1,0 +1,1 @@
+"""The wire contract: what goes over MQTT and how it is checked."""
