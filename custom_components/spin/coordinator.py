@@ -4,6 +4,7 @@ import json
 import logging
 import time
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 
 from homeassistant.components import mqtt
@@ -28,6 +29,7 @@ from .const import (
 )
 from .destinations import Destination, Group
 from .device import Device
+from .findings import Finding
 from .issues import Issues
 from .listener import Listener
 from .models import Counters, DeviceReport, GatewayInfo, Mac, Problem, Row
@@ -41,6 +43,8 @@ from .wire import parse_device, parse_flows, parse_mac, parse_policy, parse_poli
 _LOGGER = logging.getLogger(__name__)
 
 type SpinConfigEntry = ConfigEntry[SpinCoordinator]
+type TrafficListener = Callable[[Device], None]
+type FindingListener = Callable[[Finding], None]
 
 
 class SpinCoordinator:
@@ -64,6 +68,8 @@ class SpinCoordinator:
         self._was_available = False
         self._catching_up = False
         self._listeners: set[CALLBACK_TYPE] = set()
+        self._traffic_listeners: set[TrafficListener] = set()
+        self._finding_listeners: set[FindingListener] = set()
         self._snapshot = Debouncer(
             hass, _LOGGER, cooldown=SNAPSHOT_COOLDOWN, immediate=True, function=self._ask_snapshot
         )
@@ -164,6 +170,18 @@ class SpinCoordinator:
         return lambda: self._listeners.discard(listener)
 
     @callback
+    def listen_traffic(self, listener: TrafficListener) -> CALLBACK_TYPE:
+        """Have the listener called with a device after each message on its traffic; returns how to end it."""
+        self._traffic_listeners.add(listener)
+        return lambda: self._traffic_listeners.discard(listener)
+
+    @callback
+    def listen_findings(self, listener: FindingListener) -> CALLBACK_TYPE:
+        """Have the listener called with each finding; returns how to end it."""
+        self._finding_listeners.add(listener)
+        return lambda: self._finding_listeners.discard(listener)
+
+    @callback
     def _changed(self) -> None:
         self.issues.show_problems(self.problems)
         for listener in list(self._listeners):
@@ -219,6 +237,8 @@ class SpinCoordinator:
             self._announce(device, destination, row)
         self.roster.keep(news=len(device.destinations) > known)
         device.changed()
+        for listener in list(self._traffic_listeners):
+            listener(device)
 
     def _device(self, mac: Mac, counters: Counters) -> Device | None:
         """Return the device, or a new one if it is time to show it: not before it is known who it is."""
