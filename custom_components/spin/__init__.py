@@ -15,6 +15,7 @@ from .destinations import Group, load_grouping
 from .issues import Issues
 from .memory import remove_stored
 from .registry import mac_of
+from .rulings import remove_rulings
 from .services import async_setup_services
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -53,6 +54,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: SpinConfigEntry) -> Non
     """Forget what is known of a gateway's devices; what it blocks stays blocked."""
     Issues(hass, entry.data[CONF_GATEWAY]).close_all()
     await remove_stored(hass, entry.entry_id)
+    await remove_rulings(hass, entry.entry_id)
 
 
 async def async_remove_config_entry_device(

@@ -38,6 +38,7 @@ from .presence import Presence
 from .registry import Registry
 from .roster import Roster
 from .rules import Change
+from .rulings import Rulings
 from .wire import parse_device, parse_flows, parse_mac, parse_policy, parse_policy_state
 
 _LOGGER = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class SpinCoordinator:
         self.roster = Roster(hass, entry, self.registry, self.issues, group)
         self.devices = self.roster.devices
         self.policy = PolicyKeeper(self._publish_policy)
+        self.rulings = Rulings(hass, entry.entry_id)
         self._presence = Presence(hass, self.gateway, self.issues, self._presence_changed)
         self._root = f"{entry.data[CONF_PREFIX]}/{self.gateway}"
         self._listener = Listener(hass, self._root)
@@ -82,6 +84,7 @@ class SpinCoordinator:
             ConfigEntryError: it speaks another version of the protocol
         """
         await self.roster.load()
+        await self.rulings.load()
         for unsubscribe in await self._presence.follow(self._listener):
             self.entry.async_on_unload(unsubscribe)
         await self._presence.introduced()
@@ -108,6 +111,7 @@ class SpinCoordinator:
         self.policy.close()
         self.issues.close_all()
         await self.roster.save()
+        await self.rulings.save()
 
     @property
     def available(self) -> bool:
@@ -196,7 +200,10 @@ class SpinCoordinator:
     def _policy_state_received(self, _topic: str, payload: bytes, _retained: bool) -> None:
         if not payload:
             return
-        self.policy.state_heard(parse_policy_state(payload))
+        state = parse_policy_state(payload)
+        self.policy.state_heard(state)
+        if state.enforced:
+            self.rulings.follow(state.policy)
         self._changed()
         self._devices_changed()
 
