@@ -1,10 +1,12 @@
 """What arrives from the broker: policies, commands, and signs of a second agent with the same id."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Final
 
 from gateway_agent.logs import fields
@@ -24,7 +26,7 @@ from gateway_agent.wire.strict_json import JsonError, decode
 
 _LOG = logging.getLogger(__name__)
 
-_MAX_COMMANDS: Final = 32
+_MAX_COMMANDS: Final = 1_024
 _SNAPSHOT_PAUSE: Final = 1.0
 _STATUS_PAUSE: Final = 5.0
 _ECHO_PATIENCE: Final = 10.0
@@ -33,7 +35,10 @@ _FOREIGN_FOR: Final = 2.5 * _REMIND
 
 
 class Dialogue:
-    """A session at the broker. What arrives is noted at once and worked off by `run`, newest policy only.
+    """A session at the broker. What arrives is noted at once and worked off by `run`.
+
+    Policies come first, and only the newest. Of commands the oldest come first; those beyond _MAX_COMMANDS
+    are lost, and those that ask for the same are answered together.
 
     `greet` says everything, `snapshot` says all rows of one device or of all (False: no such device),
     `receive_policy` takes a policy and says what is in force then.
@@ -54,10 +59,13 @@ class Dialogue:
         self._snapshot = snapshot
         self._receive_policy = receive_policy
         self._policy: tuple[bytes, bool] | None = None
-        self._commands: deque[bytes] = deque(maxlen=_MAX_COMMANDS)
+        self._commands: deque[Command] = deque()
+        self._refusals: deque[Message] = deque()
+        self._flooded = False
         self._contradicted = False
         self._contradicted_at = self._snapshot_at = self._foreign_at = self._reminded_at = float("-inf")
         self._work = asyncio.Event()
+        self._policy_came = asyncio.Event()
         self._echo = asyncio.Event()
         self.closing = False
 
@@ -76,14 +84,14 @@ class Dialogue:
         """Note a message."""
         if topic == "policy":
             self._policy = payload, retained
+            self._policy_came.set()
         elif topic == "command" and not retained:
-            self._commands.append(payload)
+            self._heard_command(payload)
         elif topic == "info" and not retained:
             self._heard_info(payload)
         elif topic == "status" and not retained and payload == OFFLINE:
-            self._contradicted = (
-                True  # the last will of a connection that broke long ago, or of another agent
-            )
+            # The last will of a connection that broke long ago, or of another agent.
+            self._contradicted = True
         self._work.set()
 
     async def run(self) -> None:
@@ -91,11 +99,11 @@ class Dialogue:
         while True:
             await self._work.wait()
             self._work.clear()
-            if self._policy is not None:
-                policy, self._policy = self._policy, None
-                await self._receive_policy(*policy)
-            while self._commands:
-                await self._obey(self._commands.popleft())
+            await self._take_policy()
+            while self._commands or self._refusals:
+                await self._obey_next()
+                await self._take_policy()
+            self._flooded = False
             if self._contradicted and not self.closing:
                 await self._insist()
 
@@ -139,21 +147,57 @@ class Dialogue:
         self._contradicted, self._contradicted_at = False, time.monotonic()
         await self._say([status(ONLINE)])
 
-    async def _obey(self, payload: bytes) -> None:
-        try:
-            command = parse_command(payload)
-        except CommandError as error:
-            _LOG.warning("command refused %s", fields(id=error.id, cause=error))
-            if error.id is not None:
-                await self._say([reply(error.id, str(error))])
+    def _heard_command(self, payload: bytes) -> None:
+        """Note what it asks for, which is small, however large the message was."""
+        if len(self._commands) + len(self._refusals) >= _MAX_COMMANDS:
+            if not self._flooded:
+                self._flooded = True
+                _LOG.warning("commands dropped %s", fields(waiting=_MAX_COMMANDS))
             return
-        await self._say([reply(command.id, await self._answer(command))])
+        try:
+            self._commands.append(parse_command(payload))
+        except CommandError as error:
+            if not self._refusals:
+                _LOG.warning("command refused %s", fields(id=error.id, cause=error))
+            if error.id is not None:
+                self._refusals.append(reply(error.id, str(error)))
 
-    async def _answer(self, command: Command) -> str | None:
-        pause = self._snapshot_at + _SNAPSHOT_PAUSE - time.monotonic()
-        if command.device is None and pause > 0:
-            await asyncio.sleep(pause)
+    async def _take_policy(self) -> None:
+        self._policy_came.clear()
+        if self._policy is not None:
+            policy, self._policy = self._policy, None
+            await self._receive_policy(*policy)
+
+    async def _obey_next(self) -> None:
+        refusals = [self._refusals.popleft() for _ in range(len(self._refusals))]
+        await self._say(refusals)
+        if not self._commands:
+            return
+        if self._commands[0].device is None:
+            await self._rest(self._snapshot_at + _SNAPSHOT_PAUSE)
+        command, alike = self._next_commands()
         known = await self._snapshot(command.device)
         if command.device is None:
             self._snapshot_at = time.monotonic()
-        return None if known else f"no such device: {command.device}"
+        fault = None if known else f"no such device: {command.device}"
+        await self._say([reply(id_, fault) for id_ in alike])
+
+    def _next_commands(self) -> tuple[Command, list[str]]:
+        """Take the oldest command and all that ask for the same; return it and all their ids."""
+        command = self._commands[0]
+        alike, others = [], deque[Command]()
+        for other in self._commands:
+            if replace(other, id=command.id) == command:
+                alike.append(other.id)
+            else:
+                others.append(other)
+        self._commands = others
+        return command, alike
+
+    async def _rest(self, end: float) -> None:
+        """Wait until a moment of the monotonic clock; policies do not."""
+        while (left := end - time.monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._policy_came.wait()
+            await self._take_policy()

@@ -5,7 +5,7 @@ import asyncio
 import aiomqtt
 import pytest
 
-from gateway_agent.mqtt.inbox import MOST, Inbox
+from gateway_agent.mqtt.inbox import MOST, MOST_BYTES, Inbox
 
 
 def message(topic: str, payload: bytes) -> aiomqtt.Message:
@@ -22,6 +22,15 @@ async def test_a_flood_of_commands_neither_grows_nor_drowns_the_policy() -> None
     assert (await inbox.get()).payload == b"9999"
     assert [(await inbox.get()).payload for _ in range(MOST)] == [str(n).encode() for n in range(MOST)]
     assert inbox.empty()
+
+
+async def test_a_flood_of_large_messages_is_bounded_by_their_bytes() -> None:
+    inbox = Inbox()
+    for number in range(100):
+        inbox.put_nowait(message("spin/home/command", bytes([number]) * (MOST_BYTES // 4)))
+    assert [(await inbox.get()).payload[0] for _ in range(inbox.qsize())] == [0, 1, 2, 3]
+    inbox.put_nowait(message("spin/home/command", b"room again"))
+    assert (await inbox.get()).payload == b"room again"
 
 
 async def test_it_is_waited_at() -> None:
