@@ -32,15 +32,44 @@ CONF_RANDOM_MACS: Final = "random_macs"
 CONF_REMOVE_AFTER_DAYS: Final = "remove_after_days"
 SECTION_LEARNING: Final = "learning"
 CONF_LEARNING_DAYS: Final = "learning_days"
+CONF_NEW_DEVICES: Final = "new_devices"
+CONF_RELEARN_HOURS: Final = "relearn_hours"
+SECTION_REACTION: Final = "reaction"
+CONF_REACTION: Final = "reaction"
+CONF_BLOCK_HOURS: Final = "block_hours"
 
 RANDOM_IGNORE: Final = "ignore"
 RANDOM_DISABLED: Final = "disabled"
 RANDOM_ENABLED: Final = "enabled"
 
+# What becomes of a device that is new: it learns, or is judged at once, or is blocked until accepted.
+NEW_DEVICES_LEARN: Final = "learn"
+NEW_DEVICES_NOTIFY: Final = "notify"
+NEW_DEVICES_BLOCK: Final = "block"
+NEW_DEVICES: Final = [NEW_DEVICES_LEARN, NEW_DEVICES_NOTIFY, NEW_DEVICES_BLOCK]
+
+REACTION_OBSERVE: Final = "observe"
+REACTION_NOTIFY: Final = "notify"
+REACTION_BLOCK_DESTINATION: Final = "block_destination"
+REACTION_BLOCK_DEVICE: Final = "block_device"
+REACTION_BLOCK_BOTH: Final = "block_both"
+REACTIONS: Final = [
+    REACTION_OBSERVE,
+    REACTION_NOTIFY,
+    REACTION_BLOCK_DESTINATION,
+    REACTION_BLOCK_DEVICE,
+    REACTION_BLOCK_BOTH,
+]
+
 DEFAULT_MAX_DEVICES: Final = 100
 DEFAULT_RANDOM_MACS: Final = RANDOM_DISABLED
 DEFAULT_REMOVE_AFTER_DAYS: Final = 90
 DEFAULT_LEARNING_DAYS: Final = 7
+DEFAULT_NEW_DEVICES: Final = NEW_DEVICES_LEARN
+DEFAULT_RELEARN_HOURS: Final = 24
+DEFAULT_REACTION: Final = REACTION_NOTIFY
+# Automatic blocks stay until somebody takes them back.
+DEFAULT_BLOCK_HOURS: Final = 0
 
 # Setting up, asking and answering
 INFO_TIMEOUT: Final = 10.0

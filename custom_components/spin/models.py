@@ -93,6 +93,13 @@ class Row(NamedTuple):
     counters: RowCounters
 
 
+class Fanout(NamedTuple):
+    """Whom a device contacted in one interval without an answer: hosts, and ports of one host."""
+
+    hosts: int = 0
+    ports: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Flows:
     """What a device did in one interval (topic `device/<mac>/flows`)."""
@@ -105,6 +112,7 @@ class Flows:
     counters: Counters
     rows: tuple[Row, ...]
     lookups: Mapping[str, float]
+    fanout: Fanout = Fanout()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from .models import (
     Counters,
     DevicePolicy,
     DeviceReport,
+    Fanout,
     Flows,
     GatewayInfo,
     Policy,
@@ -115,6 +116,9 @@ _FLOWS = _schema(
         "counters": _COUNTERS,
         "destinations": [_ROW],
         vol.Optional("lookups", default=list): [_schema({"name": check.dns_name, "last": check.unix_time})],
+        vol.Optional("fanout", default=lambda: {"hosts": 0, "ports": 0}): _schema(
+            dict.fromkeys(Fanout._fields, check.count)
+        ),
     }
 )
 
@@ -240,6 +244,7 @@ def parse_flows(payload: bytes) -> Flows:
         counters=Counters(**message["counters"]),
         rows=tuple(_row(row) for row in message["destinations"]),
         lookups={lookup["name"]: lookup["last"] for lookup in message["lookups"]},
+        fanout=Fanout(**message["fanout"]),
     )
 
 
