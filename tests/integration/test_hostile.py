@@ -13,7 +13,7 @@ from custom_components.spin.const import MAX_DESTINATIONS_PER_DEVICE, MAX_DEVICE
 HOSTILE = [
     pytest.param(topic, payload, id=name)
     for name, topic, payload in wire_messages("hostile")
-    if not topic.endswith("/command")
+    if topic.split("/")[2] not in {"command", "reply", "capture"}
 ]
 
 

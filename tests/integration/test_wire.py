@@ -35,7 +35,7 @@ def of_readers(kind: str) -> list[Any]:
     return [
         pytest.param(topic, payload, id=name)
         for name, topic, payload in wire_messages(kind)
-        if topic.split("/")[2] not in {"command", "reply"}
+        if topic.split("/")[2] not in {"command", "reply", "capture"}
     ]
 
 
