@@ -32,7 +32,7 @@ from .device import Device
 from .findings import Finding
 from .issues import Issues
 from .listener import Listener
-from .models import Counters, DeviceReport, GatewayInfo, Mac, Problem, Row
+from .models import Counters, DeviceReport, Flows, GatewayInfo, Mac, Problem, Row
 from .policy import PolicyError, PolicyKeeper
 from .presence import Presence
 from .registry import Registry
@@ -45,6 +45,7 @@ _LOGGER = logging.getLogger(__name__)
 
 type SpinConfigEntry = ConfigEntry[SpinCoordinator]
 type TrafficListener = Callable[[Device], None]
+type FlowsListener = Callable[[Device, Flows], None]
 type FindingListener = Callable[[Finding], None]
 
 
@@ -71,6 +72,7 @@ class SpinCoordinator:
         self._catching_up = False
         self._listeners: set[CALLBACK_TYPE] = set()
         self._traffic_listeners: set[TrafficListener] = set()
+        self._flows_listeners: set[FlowsListener] = set()
         self._finding_listeners: set[FindingListener] = set()
         self._snapshot = Debouncer(
             hass, _LOGGER, cooldown=SNAPSHOT_COOLDOWN, immediate=True, function=self._ask_snapshot
@@ -180,6 +182,15 @@ class SpinCoordinator:
         return lambda: self._traffic_listeners.discard(listener)
 
     @callback
+    def listen_flows(self, listener: FlowsListener) -> CALLBACK_TYPE:
+        """Have the listener called with a device and each message on its traffic; returns how to end it.
+
+        `device.destinations.grown` has what is new in it.
+        """
+        self._flows_listeners.add(listener)
+        return lambda: self._flows_listeners.discard(listener)
+
+    @callback
     def listen_findings(self, listener: FindingListener) -> CALLBACK_TYPE:
         """Have the listener called with each finding; returns how to end it."""
         self._finding_listeners.add(listener)
@@ -246,6 +257,8 @@ class SpinCoordinator:
         device.changed()
         for listener in list(self._traffic_listeners):
             listener(device)
+        for flows_listener in list(self._flows_listeners):
+            flows_listener(device, flows)
 
     def _device(self, mac: Mac, counters: Counters) -> Device | None:
         """Return the device, or a new one if it is time to show it: not before it is known who it is."""

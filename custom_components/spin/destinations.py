@@ -18,7 +18,7 @@ from .const import (
     MAX_NAMES_PER_DESTINATION,
     MAX_ROWS_PER_DEVICE,
 )
-from .models import Row, RowCounters, Rule
+from .models import Growth, Row, RowCounters, Rule
 from .totals import growth
 
 LEARNED = "learned"
@@ -133,6 +133,8 @@ class Destinations:
     def __init__(self, group: Group) -> None:
         """Begin with none."""
         self._group = group
+        # What the newest message had of the Internet.
+        self.grown: list[Growth] = []
         self._known: dict[Key, Destination] = {}
         self._epoch: str | None = None
         self._rows: dict[Instance, RowCounters] = {}
@@ -168,6 +170,7 @@ class Destinations:
             self._rows.clear()
             self._horizon = 0.0
         news = []
+        self.grown = []
         for row in rows:
             if row.local or not (row.sent_packets or row.counters.blocked):
                 continue
@@ -176,7 +179,9 @@ class Destinations:
             if destination is None:
                 destination = self._known[key] = Destination(key, row.first, row.last, verdict)
                 news.append((destination, row))
-            destination.add(row, self._count(row))
+            new = RowCounters(*self._count(row))
+            self.grown.append(Growth(row, new))
+            destination.add(row, new)
         if len(self._known) > MAX_DESTINATIONS_PER_DEVICE:
             self.forget_oldest()
         return news

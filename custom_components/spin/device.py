@@ -62,6 +62,7 @@ class Device:
 
         Nothing is news while the device's learning period is not over, as `is_over` tells.
         """
+        self.destinations.grown = []
         new = self.totals.count(flows.epoch, flows.counters)
         self.caught_up = True
         if flows.epoch != self.totals.epoch:

@@ -91,6 +91,15 @@ class Row(NamedTuple):
     last: float
     sent_packets: int
     counters: RowCounters
+    # Times of NTP client requests that no message had before.
+    requests: tuple[float, ...] = ()
+
+
+class Growth(NamedTuple):
+    """A row of the newest message on a device's traffic, and what it counted since the one before."""
+
+    row: Row
+    new: RowCounters
 
 
 class Fanout(NamedTuple):
@@ -112,7 +121,7 @@ class Flows:
     counters: Counters
     rows: tuple[Row, ...]
     lookups: Mapping[str, float]
-    fanout: Fanout = Fanout()
+    fanout: Fanout
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from homeassistant.util.json import json_loads_object
 
 from . import checks as check
 from .checks import plain_text
-from .const import MAX_MESSAGE_BYTES, PROTOCOL
+from .const import MAX_MESSAGE_BYTES, MAX_REQUESTS, PROTOCOL
 from .models import (
     Counters,
     DevicePolicy,
@@ -102,6 +102,7 @@ _ROW = _schema(
         "first": check.unix_time,
         "last": check.unix_time,
         "sent_packets": check.count,
+        vol.Optional("requests", default=list): vol.All([check.unix_time], vol.Length(max=MAX_REQUESTS)),
         **dict.fromkeys(RowCounters._fields, check.count),
     }
 )
@@ -229,7 +230,7 @@ def parse_device(payload: bytes, mac: str) -> DeviceReport | None:
 
 def _row(row: dict[str, Any]) -> Row:
     counters = RowCounters(*[row[field] for field in RowCounters._fields])
-    return Row._make([*[row[field] for field in Row._fields[:-1]], counters])
+    return Row._make([*[row[field] for field in Row._fields[:-2]], counters, tuple(row["requests"])])
 
 
 def parse_flows(payload: bytes) -> Flows:
