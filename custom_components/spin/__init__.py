@@ -14,6 +14,7 @@ from .coordinator import SpinConfigEntry, SpinCoordinator
 from .destinations import Group, load_grouping
 from .issues import Issues
 from .memory import remove_stored
+from .panel import async_setup_module, async_show_panel, hide_panel
 from .registry import mac_of
 from .rulings import remove_rulings
 from .services import async_setup_services
@@ -23,8 +24,9 @@ DATA_GROUPING: HassKey[Group] = HassKey(f"{DOMAIN}_grouping")
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Register the actions."""
+    """Register the actions and the browser module."""
     async_setup_services(hass)
+    await async_setup_module(hass)
     return True
 
 
@@ -39,6 +41,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: SpinConfigEntry) -> bool
     await coordinator.prepare()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     await coordinator.listen()
+    await async_show_panel(hass)
     return True
 
 
@@ -47,11 +50,13 @@ async def async_unload_entry(hass: HomeAssistant, entry: SpinConfigEntry) -> boo
     if not await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
         return False
     await entry.runtime_data.close()
+    hide_panel(hass)
     return True
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: SpinConfigEntry) -> None:
     """Forget what is known of a gateway's devices; what it blocks stays blocked."""
+    hide_panel(hass)
     Issues(hass, entry.data[CONF_GATEWAY]).close_all()
     await remove_stored(hass, entry.entry_id)
     await remove_rulings(hass, entry.entry_id)
