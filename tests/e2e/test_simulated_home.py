@@ -28,7 +28,8 @@ from tests.home.home import home
 from tests.home.household import HUE
 with home(HUE) as house:
     print(house.folder, flush=True)
-    time.sleep(60)
+    for _ in range(600):  # a signal just before a long sleep would wait for its end
+        time.sleep(0.1)
 """
 
 
