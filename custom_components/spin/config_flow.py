@@ -15,6 +15,7 @@ from homeassistant.config_entries import (
 from homeassistant.core import callback
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import (
+    BooleanSelector,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
@@ -26,22 +27,31 @@ from homeassistant.helpers.selector import (
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 
 from .const import (
+    CONF_BLOCK_HOURS,
+    CONF_EXPOSE,
     CONF_GATEWAY,
     CONF_LEARNING_DAYS,
     CONF_MAX_DEVICES,
+    CONF_NEW_DEVICES,
     CONF_PREFIX,
     CONF_RANDOM_MACS,
+    CONF_REACTION,
+    CONF_RELEARN_HOURS,
     CONF_REMOVE_AFTER_DAYS,
     DEFAULT_PREFIX,
     DOMAIN,
     GATEWAY_ID,
     HEAR_TIMEOUT,
+    NEW_DEVICES,
     QOS,
     RANDOM_DISABLED,
     RANDOM_ENABLED,
     RANDOM_IGNORE,
+    REACTIONS,
     SECTION_DEVICES,
     SECTION_LEARNING,
+    SECTION_REACTION,
+    SECTION_VOICE,
 )
 from .coordinator import SpinConfigEntry
 from .models import GatewayInfo
@@ -234,20 +244,37 @@ def _number(least: int, most: int, unit: str | None = None) -> Callable[[Any], A
     return vol.All(NumberSelector(config), vol.Coerce(int))
 
 
+def _choice(name: str, values: list[str]) -> SelectSelector:
+    return SelectSelector(SelectSelectorConfig(options=values, translation_key=name))
+
+
 def _options_schema(options: Options) -> vol.Schema:
     devices = {
         vol.Required(CONF_MAX_DEVICES, default=options.max_devices): _number(1, 1000),
-        vol.Required(CONF_RANDOM_MACS, default=options.random_macs): SelectSelector(
-            SelectSelectorConfig(
-                options=[RANDOM_IGNORE, RANDOM_DISABLED, RANDOM_ENABLED], translation_key=CONF_RANDOM_MACS
-            )
+        vol.Required(CONF_RANDOM_MACS, default=options.random_macs): _choice(
+            CONF_RANDOM_MACS, [RANDOM_IGNORE, RANDOM_DISABLED, RANDOM_ENABLED]
         ),
         vol.Required(CONF_REMOVE_AFTER_DAYS, default=options.remove_after_days): _number(0, 3650, "d"),
     }
-    learning = {vol.Required(CONF_LEARNING_DAYS, default=options.learning_days): _number(0, 90, "d")}
+    learning = {
+        vol.Required(CONF_NEW_DEVICES, default=options.new_devices): _choice(CONF_NEW_DEVICES, NEW_DEVICES),
+        vol.Required(CONF_LEARNING_DAYS, default=options.learning_days): _number(0, 90, "d"),
+        vol.Required(CONF_RELEARN_HOURS, default=options.relearn_hours): _number(0, 720, "h"),
+    }
+    reaction = {
+        vol.Required(CONF_REACTION, default=options.reaction): _choice(CONF_REACTION, REACTIONS),
+        vol.Required(CONF_BLOCK_HOURS, default=options.block_hours): _number(0, 8760, "h"),
+    }
+    voice = {vol.Required(CONF_EXPOSE, default=options.expose): BooleanSelector()}
+    sections = {
+        SECTION_DEVICES: devices,
+        SECTION_LEARNING: learning,
+        SECTION_REACTION: reaction,
+        SECTION_VOICE: voice,
+    }
     return vol.Schema(
         {
-            vol.Required(SECTION_DEVICES): section(vol.Schema(devices), {"collapsed": False}),
-            vol.Required(SECTION_LEARNING): section(vol.Schema(learning), {"collapsed": False}),
+            vol.Required(name): section(vol.Schema(fields), {"collapsed": False})
+            for name, fields in sections.items()
         }
     )

@@ -32,20 +32,15 @@ SECTION_DEVICES: Final = "devices"
 CONF_MAX_DEVICES: Final = "max_devices"
 CONF_RANDOM_MACS: Final = "random_macs"
 CONF_REMOVE_AFTER_DAYS: Final = "remove_after_days"
-CONF_NEW_DEVICES: Final = "new_devices"
 SECTION_LEARNING: Final = "learning"
 CONF_LEARNING_DAYS: Final = "learning_days"
-CONF_REOPEN_HOURS: Final = "reopen_hours"
-SECTION_REACTION: Final = "reaction"
-CONF_REACTION: Final = "default_reaction"
-CONF_BLOCK_HOURS: Final = "block_hours"
-SECTION_VOICE: Final = "voice"
-CONF_EXPOSE: Final = "expose"
 CONF_NEW_DEVICES: Final = "new_devices"
 CONF_RELEARN_HOURS: Final = "relearn_hours"
 SECTION_REACTION: Final = "reaction"
 CONF_REACTION: Final = "reaction"
 CONF_BLOCK_HOURS: Final = "block_hours"
+SECTION_VOICE: Final = "voice"
+CONF_EXPOSE: Final = "expose"
 
 RANDOM_IGNORE: Final = "ignore"
 RANDOM_DISABLED: Final = "disabled"
@@ -70,28 +65,10 @@ REACTIONS: Final = [
     REACTION_BLOCK_BOTH,
 ]
 
-# What becomes of a device that was never seen before.
-NEW_DEVICES_LEARN: Final = "learn"
-NEW_DEVICES_NOTIFY: Final = "notify"
-NEW_DEVICES_BLOCK: Final = "block"
-NEW_DEVICES: Final = [NEW_DEVICES_LEARN, NEW_DEVICES_NOTIFY, NEW_DEVICES_BLOCK]
-
-# What follows when something is noteworthy.
-REACTION_OBSERVE: Final = "observe"
-REACTION_NOTIFY: Final = "notify"
-REACTION_BLOCK_NEW: Final = "block_new"
-REACTION_BLOCK_ATTACK: Final = "block_attack"
-REACTIONS: Final = [REACTION_OBSERVE, REACTION_NOTIFY, REACTION_BLOCK_NEW, REACTION_BLOCK_ATTACK]
-
 DEFAULT_MAX_DEVICES: Final = 100
 DEFAULT_RANDOM_MACS: Final = RANDOM_DISABLED
 DEFAULT_REMOVE_AFTER_DAYS: Final = 90
-DEFAULT_NEW_DEVICES: Final = NEW_DEVICES_LEARN
 DEFAULT_LEARNING_DAYS: Final = 7
-DEFAULT_REOPEN_HOURS: Final = 24
-DEFAULT_REACTION: Final = REACTION_NOTIFY
-# Automatic blocks stay until they are undone.
-DEFAULT_BLOCK_HOURS: Final = 0
 DEFAULT_NEW_DEVICES: Final = NEW_DEVICES_LEARN
 DEFAULT_RELEARN_HOURS: Final = 24
 DEFAULT_REACTION: Final = REACTION_NOTIFY

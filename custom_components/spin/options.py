@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from .const import (
     CONF_BLOCK_HOURS,
+    CONF_EXPOSE,
     CONF_LEARNING_DAYS,
     CONF_MAX_DEVICES,
     CONF_NEW_DEVICES,
@@ -24,6 +25,7 @@ from .const import (
     SECTION_DEVICES,
     SECTION_LEARNING,
     SECTION_REACTION,
+    SECTION_VOICE,
 )
 
 
@@ -39,6 +41,7 @@ class Options:
     relearn_hours: int
     reaction: str
     block_hours: int
+    expose: bool
 
     @classmethod
     def read(cls, options: Mapping[str, Any]) -> Self:
@@ -55,4 +58,5 @@ class Options:
             relearn_hours=int(learning.get(CONF_RELEARN_HOURS, DEFAULT_RELEARN_HOURS)),
             reaction=reaction.get(CONF_REACTION, DEFAULT_REACTION),
             block_hours=int(reaction.get(CONF_BLOCK_HOURS, DEFAULT_BLOCK_HOURS)),
+            expose=bool(options.get(SECTION_VOICE, {}).get(CONF_EXPOSE, False)),
         )

@@ -20,6 +20,7 @@ from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.spin.const import DOMAIN
+from custom_components.spin.options import Options
 
 
 @pytest.fixture(autouse=True)
@@ -203,15 +204,21 @@ async def test_options(hass: HomeAssistant, gateway: Gateway, spin: MockConfigEn
     result = await hass.config_entries.options.async_init(spin.entry_id)
     assert result["type"] is FlowResultType.FORM
     chosen = {
-        "devices": {"max_devices": 20.0, "random_macs": "ignore", "remove_after_days": 0.0},
-        "learning": {"learning_days": 14.0},
+        "devices": {
+            "max_devices": 20.0,
+            "random_macs": "ignore",
+            "remove_after_days": 0.0,
+        },
+        "learning": {"learning_days": 14.0, "new_devices": "block", "relearn_hours": 48.0},
+        "reaction": {"reaction": "block_both", "block_hours": 12.0},
+        "voice": {"expose": True},
     }
     result = await hass.config_entries.options.async_configure(result["flow_id"], chosen)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
-    assert spin.options == {
-        "devices": {"max_devices": 20, "random_macs": "ignore", "remove_after_days": 0},
-        "learning": {"learning_days": 14},
-    }
+    assert spin.options == chosen
     assert spin.state is ConfigEntryState.LOADED
     assert type(spin.options["devices"]["max_devices"]) is int
+    assert Options.read(spin.options) == Options(
+        20, "ignore", 0, 14, "block", 48, "block_both", 12, expose=True
+    )
