@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Final
 
 from gateway_agent import __version__
+from gateway_agent.capture.captures import Captures
 from gateway_agent.config import Config
 from gateway_agent.firewall.enforcement import Enforcement
 from gateway_agent.firewall.store import PolicyStore
@@ -66,8 +67,10 @@ class Agent:
             greet=self._greet,
             snapshot=self._snapshot,
             receive_policy=self._receive_policy,
+            capture=lambda command: self._captures.obey(command),
         )
         self._publisher = Publisher(config.mqtt, config.gateway, self._epoch, self._dialogue)
+        self._captures = Captures(platform.open_tap, self._ledger.knows, self._deliver)
         self._speaking = asyncio.Lock()
         self._counting = asyncio.Lock()
         self._told_whole = True
@@ -106,6 +109,7 @@ class Agent:
             await end(others, _END)
             await self._flush()
         finally:
+            await self._captures.cancel()
             await end([stopped, publisher, *others], _END)
         for task in (publisher, *others):
             if task.done() and not task.cancelled():
@@ -120,6 +124,7 @@ class Agent:
         await self._enforcement.save(time.time())
 
     async def _last_words(self) -> bool:
+        await self._captures.close()
         await self._count(time.time())
         told = await self._tell(snapshot=not self._told_whole, final=True)
         return await self._say([status(OFFLINE)]) and told
@@ -167,6 +172,10 @@ class Agent:
         async with self._speaking:
             return await self._publisher.publish(messages)
 
+    async def _deliver(self, message: Message) -> bool:
+        """Say something of a capture: between the other messages, for it has an order of its own."""
+        return await self._publisher.publish([message])
+
     async def _tell(self, *, snapshot: bool = False, only: Mac | None = None, final: bool = False) -> bool:
         """Say what changed since this was last done, or everything; what was interrupted is made up for."""
         start, now = self._told_until, time.time()
@@ -181,11 +190,12 @@ class Agent:
         if self._problems() != self._told_problems or self._dialogue.reminds(time.monotonic()):
             await self._say([self._info()])
         if self._enforcement.changes != self._told_state:
-            await self._say([self._state()])
+            await self._say([await self._state()])
 
     async def _greet(self) -> None:
-        await self._say([self._info(), status(ONLINE), self._state()])
+        await self._say([self._info(), status(ONLINE), await self._state()])
         await self._tell(snapshot=True)
+        await self._captures.opened()
 
     async def _snapshot(self, device: Mac | None) -> bool:
         if device is not None and not self._ledger.knows(device):
@@ -198,7 +208,7 @@ class Agent:
         now = time.time()
         self._enforcement.receive(payload, now, retained=retained)
         await self._enforcement.save(now)
-        await self._say([self._state()])
+        await self._say([await self._state()])
         self._readings.hasten()  # which arranges for the next end of a timed rule
 
     def _problems(self) -> list[Problem]:
@@ -226,6 +236,7 @@ class Agent:
             )
         )
 
-    def _state(self) -> Message:
+    async def _state(self) -> Message:
+        await self._platform.settle()
         self._told_state = self._enforcement.changes
         return self._enforcement.state()

@@ -2,14 +2,18 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from gateway_agent.capture import tap
+from gateway_agent.capture.captures import OpenTap
+from gateway_agent.capture.recording import Tap
 from gateway_agent.config import Config
 from gateway_agent.firewall.firewall import Firewall
 from gateway_agent.kernel.interfaces import Lan, LanWatch, find_lan
 from gateway_agent.kernel.listener import Listener
-from gateway_agent.kernel.neighbours import Neighbours
+from gateway_agent.kernel.neighbours import Neighbours, NeighbourWatch
 from gateway_agent.kernel.nflog import NflogError
 from gateway_agent.kernel.nft import TableError
 from gateway_agent.kernel.table import Table, accounting
@@ -50,6 +54,7 @@ class KernelPlatform:
     """Counts and blocks with `table inet spin` (platform.Platform). Raises PlatformError with the remedy."""
 
     capabilities: Sequence[str]
+    open_tap: OpenTap | None
 
     def __init__(self, config: Config, observe: Observe) -> None:
         self._config = config
@@ -58,6 +63,7 @@ class KernelPlatform:
         self._networks = Networks(self._lan.networks)
         self._neighbours = Neighbours(self._lan)
         self._neighbours.refresh()
+        self._neighbours.news()  # `attach` tells of all of them
         self._own = self._own_macs()
         self._lan_watch = LanWatch()
         self._listener = Listener()
@@ -74,9 +80,14 @@ class KernelPlatform:
             mac_of=self._neighbours.mac_of,
             flows=self._counting.pairs,
         )
-        self.firewall.on_names = lambda wanted: self._counting.hurry(at_once=wanted)
+        self.firewall.on_names = self._heed_names
+        self._heeding_names = False
+        self._unsettled = False
+        self._settling = asyncio.Lock()
+        self._neighbour_watch = NeighbourWatch(self._neighbours, self.firewall.learned)
         self.source = _Attempts(self._counting, self.firewall)
-        self.capabilities = ["block", *self._counting.capabilities]
+        self.open_tap = self._open_tap if tap.able() else None
+        self.capabilities = ["block", *self._counting.capabilities, *(["capture"] if self.open_tap else [])]
 
     def mac_of(self, address: Address) -> Mac | None:
         """Return whose a LAN address is."""
@@ -103,16 +114,25 @@ class KernelPlatform:
         except NflogError as error:
             raise PlatformError(str(error)) from error
         self._listener.add(self._watch)
+        self._listener.add(self._neighbour_watch)
         self._listener.start()
         loop.add_reader(self._lan_watch.fileno(), self._look_for_lan)
         for neighbour in self._neighbours.all():
             self._observe(neighbour)
 
+    async def settle(self) -> None:
+        """Return when the firewall's rules hold for everything that was resolved before they came."""
+        async with self._settling:
+            if self._unsettled and self.firewall is not None:
+                await self._counting.drain()
+                self._unsettled = False
+                self.firewall.catch_up(time.time())
+
     def refresh(self, now: float) -> None:
         """Look again at what may have changed without telling; called every interval."""
         _ = now
-        for neighbour in self._neighbours.refresh():
-            self._observe(neighbour)
+        self._neighbours.refresh()
+        self._pass_news()
         self._own = self._own_macs()
 
     def problems(self, now: float) -> Sequence[Problem]:
@@ -139,13 +159,22 @@ class KernelPlatform:
         self._listener.stop()
         self._counting.close(now)
         self._watch.close()
+        self._neighbour_watch.close()
         self._lan_watch.close()
         self._neighbours.close()
         self._table.close()
 
+    def _open_tap(self, mac: Mac, headers_only: bool) -> Tap:
+        return tap.open_tap(self._lan, mac, headers_only=headers_only)
+
     def _own_macs(self) -> frozenset[Mac]:
         hops = map(self._neighbours.known, self._lan.next_hops)
         return self._lan.own_macs.union(mac for mac in hops if mac is not None)
+
+    def _heed_names(self, wanted: bool) -> None:
+        self._counting.hurry(at_once=wanted)
+        self._unsettled = wanted and (self._unsettled or not self._heeding_names)
+        self._heeding_names = wanted
 
     def _answered(self, answer: Answer) -> None:
         """Tell the firewall at once; in the listener's thread."""
@@ -154,12 +183,16 @@ class KernelPlatform:
 
     def _observed(self, observation: Observation) -> None:
         if isinstance(observation, Neighbour):
-            if self._neighbours.known(observation.address) == observation.mac:
-                return
             self._neighbours.learn(observation)
-        elif isinstance(observation, FirstContact) and self.firewall is not None:
+            self._pass_news()
+            return
+        if isinstance(observation, FirstContact) and self.firewall is not None:
             self.firewall.contacted(observation.flow.lan, observation.flow.remote)
         self._observe(observation)
+
+    def _pass_news(self) -> None:
+        for neighbour in self._neighbours.news():
+            self._observe(neighbour)
 
     def _look_for_lan(self) -> None:
         if not self._lan_watch.changed():

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from gateway_agent.capture.captures import OpenTap
 from gateway_agent.config import Config
 from gateway_agent.firewall.enforcement import Firewall
 from gateway_agent.model import Address, Mac, Observe, Source
@@ -25,6 +26,10 @@ class Platform(Protocol):
         """What can block, if anything."""
 
     @property
+    def open_tap(self) -> OpenTap | None:
+        """What opens a tap on a device's packets, if that can be done here."""
+
+    @property
     def capabilities(self) -> Sequence[str]:
         """What of the wire contract's capabilities there is."""
 
@@ -39,6 +44,9 @@ class Platform(Protocol):
 
     def attach(self) -> None:
         """Begin to deliver observations into the running event loop; answers go to the firewall before."""
+
+    async def settle(self) -> None:
+        """Return when the firewall's rules hold for everything that was resolved before they came."""
 
     def refresh(self, now: float) -> None:
         """Look again at what may have changed without telling; called every interval."""

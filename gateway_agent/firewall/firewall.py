@@ -115,6 +115,12 @@ class Firewall:
                 self._resolutions.add(mac, answer.name, address, until)
             self._put(mac, answer.addresses, [(level, min(end, until)) for level, end in decided])
 
+    def catch_up(self, now: float) -> None:
+        """Take what was resolved before the rules came in force, and was told of after."""
+        with self._table.lock:
+            for mac, name, address in self.lookups():
+                self._put_name(mac, name, address, now)
+
     def learned(self, mac: Mac, address: Address) -> None:
         """Take an address of a device: of a blocked one, nothing may reach it any more."""
         with self._table.lock:
@@ -143,9 +149,7 @@ class Firewall:
                 return
             for name, until in list(self._resolutions.names(mac, remote).items()):
                 if until < now + _RENEW:
-                    self._resolutions.add(mac, name, remote, now + GRACE)
-                    decided = self._levels.decide(mac, name, now)
-                    self._put(mac, [remote], [(level, min(end, now + GRACE)) for level, end in decided])
+                    self._put_name(mac, name, remote, now)
 
     def resolved(self) -> list[Resolved]:
         """Return the addresses of names that rules are about, to survive a restart."""
@@ -272,6 +276,13 @@ class Firewall:
         if until > now and not self._wanted.has(name, address, now):
             self._wanted.add(name, address, until)
             self._add({name: {address: until}}, {})
+
+    def _put_name(self, mac: Mac, name: str, address: Address, now: float) -> None:
+        """Have an address follow the rules about a name for the time of grace, if there are any."""
+        decided = self._levels.decide(mac, name, now)
+        if decided:
+            self._resolutions.add(mac, name, address, now + GRACE)
+            self._put(mac, [address], [(level, min(end, now + GRACE)) for level, end in decided])
 
     def _put(self, mac: Mac, addresses: Collection[Address], decided: list[tuple[str, Until]]) -> None:
         """Add the addresses of a name to the sets; what is there for long enough stays as it is."""

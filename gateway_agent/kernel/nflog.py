@@ -1,6 +1,7 @@
 """Packets that our table logs to an NFLOG group (include/uapi/linux/netfilter/nfnetlink_log.h)."""
 
 import errno
+import select
 import struct
 from typing import Final, NamedTuple
 
@@ -18,6 +19,8 @@ _BUFFER_BYTES: Final = 1 << 17
 _RECEIVE_BYTES: Final = 1 << 22
 _PATIENT_PACKETS: Final = 400
 _PATIENT_HUNDREDTHS: Final = 20
+PATIENT_SECONDS: Final = _PATIENT_HUNDREDTHS / 100
+"""How long the kernel keeps a logged packet at the most."""
 
 _HEADER = struct.Struct("=IH")
 _ATTRIBUTE = struct.Struct("=HH")
@@ -46,7 +49,7 @@ class Logged(NamedTuple):
 class Nflog:
     """Listens to one group. `lost` counts the packets that the kernel could not hand over in time."""
 
-    def __init__(self, group: int) -> None:
+    def __init__(self, group: int, *, at_once: bool = False) -> None:
         self.lost = 0
         self._head = struct.pack(">BBH", 0, 0, group)
         self._expected: int | None = None
@@ -59,7 +62,7 @@ class Nflog:
                 u32(_CFG_BUFFER, _BUFFER_BYTES),
                 attribute(_CFG_FLAGS, struct.pack(">H", _FLAG_SEQUENCE)),
             )
-            self.hurry(at_once=False)
+            self.hurry(at_once=at_once)
         except NetlinkError as error:
             self._netlink.close()
             if error.errno in (errno.EBUSY, errno.EPERM):
@@ -77,6 +80,10 @@ class Nflog:
     def fileno(self) -> int:
         """Return the descriptor, for a selector."""
         return self._netlink.fileno()
+
+    def readable(self) -> bool:
+        """Whether there is a datagram to read."""
+        return bool(select.select([self._netlink], [], [], 0)[0])
 
     def close(self) -> None:
         """Stop listening."""

@@ -7,10 +7,10 @@ import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from gateway_agent.kernel.netlink import Netlink, attributes, messages, string
+from gateway_agent.kernel.netlink import Netlink, NetlinkError, attribute, attributes, messages, string
 from gateway_agent.model import Address
 
-RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE = 1, 5, 7
+RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE = 1, 3, 5, 7
 RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE = 9, 11
 
 _NEWLINK, _GETLINK = 16, 18
@@ -29,6 +29,7 @@ _NEXT_HOP = struct.Struct("=HBBi")
 _NEIGHBOUR = struct.Struct("=BxHiHBB")
 _NDA_DST, _NDA_LLADDR = 1, 2
 _MAC_BYTES: Final = 6
+_AF_INET, _AF_INET6 = 2, 10
 
 _UP, _LOOPBACK = 0x1, 0x8
 _ARPHRD_ETHER: Final = 1
@@ -108,11 +109,37 @@ def default_routes(netlink: Netlink) -> Iterator[NextHop]:
 def neighbours(netlink: Netlink) -> Iterator[LinkNeighbour]:
     """Yield the neighbours whose MAC address is known."""
     for body in _dump(netlink, _GETNEIGH, _NEWNEIGH, _NEIGHBOUR.size):
-        _, _, index, state, _, _ = _NEIGHBOUR.unpack_from(body)
-        parts = dict(attributes(body[_NEIGHBOUR.size :]))
-        address, mac = bytes(parts.get(_NDA_DST, b"")), bytes(parts.get(_NDA_LLADDR, b""))
-        if len(address) in (4, 16) and len(mac) == _MAC_BYTES:
-            yield LinkNeighbour(index, address, mac, state)
+        found = _neighbour_in(body)
+        if found is not None:
+            yield found
+
+
+def neighbour(netlink: Netlink, interface: int, address: Address) -> LinkNeighbour | None:
+    """Ask for one neighbour (Linux 5.0); None where the kernel does not know its MAC address."""
+    family = _AF_INET if len(address) == 4 else _AF_INET6  # noqa: PLR2004  # bytes of an IPv4 address
+    head = _NEIGHBOUR.pack(family, 0, interface, 0, 0, 0)
+    try:
+        answers = netlink.request(_GETNEIGH, head + attribute(_NDA_DST, address))
+    except NetlinkError:
+        return None
+    return _neighbour_in(answers[0].body) if answers else None
+
+
+def neighbours_told(datagram: memoryview) -> Iterator[LinkNeighbour]:
+    """Yield the neighbours in a datagram of RTNLGRP_NEIGH."""
+    for message in messages(datagram):
+        if message.kind == _NEWNEIGH and len(message.body) >= _NEIGHBOUR.size:
+            found = _neighbour_in(message.body)
+            if found is not None:
+                yield found
+
+
+def _neighbour_in(body: memoryview) -> LinkNeighbour | None:
+    _, _, index, state, _, _ = _NEIGHBOUR.unpack_from(body)
+    parts = dict(attributes(body[_NEIGHBOUR.size :]))
+    address, mac = bytes(parts.get(_NDA_DST, b"")), bytes(parts.get(_NDA_LLADDR, b""))
+    known = len(address) in (4, 16) and len(mac) == _MAC_BYTES
+    return LinkNeighbour(index, address, mac, state) if known else None
 
 
 def _next_hops(data: memoryview) -> Iterator[NextHop]:

@@ -46,6 +46,12 @@ class LoggedPackets:
         self._urgent = urgent
         self._wake = wake
         self._woken = 0.0
+        self._busy = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether there are logged packets that are not in the backlog yet; for other threads."""
+        return self._nflog.readable() or self._busy
 
     def fileno(self) -> int:
         """Return the descriptor to wait for."""
@@ -57,7 +63,19 @@ class LoggedPackets:
 
     def ready(self) -> None:
         """Read one datagram of logged packets."""
-        now = time.time()
+        self._busy = True
+        try:
+            self._take_datagram(time.time())
+        finally:
+            self._busy = False
+        if self.backlog and not self.awaited:
+            moment = time.monotonic()
+            if moment >= self._woken + _WAKE_EVERY:
+                self._woken = moment
+                self.awaited = True
+                self._wake()
+
+    def _take_datagram(self, now: float) -> None:
         for logged in self._nflog.read():
             if logged[0] != _DNS:
                 self._contact(logged, now)
@@ -69,12 +87,6 @@ class LoggedPackets:
             if answer is not None:
                 self._urgent(answer)
                 self._put(answer)
-        if self.backlog and not self.awaited:
-            moment = time.monotonic()
-            if moment >= self._woken + _WAKE_EVERY:
-                self._woken = moment
-                self.awaited = True
-                self._wake()
 
     def _contact(self, logged: Logged, now: float) -> None:
         flow = flow_of(logged.packet, inbound=logged.prefix == _INBOUND)

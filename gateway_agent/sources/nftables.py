@@ -21,7 +21,7 @@ from gateway_agent.kernel.netlink import (
     NetlinkError,
     messages,
 )
-from gateway_agent.kernel.nflog import Nflog
+from gateway_agent.kernel.nflog import PATIENT_SECONDS, Nflog
 from gateway_agent.kernel.ruleset import COUNTED, NFLOG_GROUP, TABLE
 from gateway_agent.kernel.table import Table, accounting
 from gateway_agent.model import Answer, FirstContact, Flow, Neighbour, Observe, Traffic
@@ -39,6 +39,8 @@ _DELIVERED_AT_ONCE: Final = 500
 _CONTACT_SECONDS: Final = 0.5
 """How long a logged packet takes to be delivered, at the most: see nflog.py and logged.py."""
 
+_FLUSHED_AFTER: Final = PATIENT_SECONDS + 0.05  # the kernel's timer comes a tick or two late
+_DRAIN_SECONDS: Final = 0.005
 _MAX_CONTACTS: Final = 4_096
 _MAX_REQUESTS: Final = 64
 _BASELINE: Final = "counters"
@@ -65,6 +67,7 @@ class NftablesSource:
         self._nflog: Nflog | None = None
         self._logged: LoggedPackets | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._at_once = False
         self._begin()
 
     @property
@@ -100,14 +103,24 @@ class NftablesSource:
         anything else happens: it must be thread-safe. Raises NflogError.
         """
         self._loop = loop
-        self._nflog = Nflog(NFLOG_GROUP)
+        self._nflog = Nflog(NFLOG_GROUP, at_once=self._at_once)
         self._logged = LoggedPackets(self._nflog, urgent, self._wake)
         listener.add(self._logged)
 
     def hurry(self, *, at_once: bool) -> None:
         """Have answers handed over at once, if there are rules about names, or those of 200 ms together."""
+        self._at_once = at_once
         if self._nflog is not None:
             self._nflog.hurry(at_once=at_once)
+
+    async def drain(self) -> None:
+        """Return when the answers that were logged before `hurry` have been observed."""
+        if self._logged is None:
+            return
+        await asyncio.sleep(_FLUSHED_AFTER)
+        while self._logged.pending:  # noqa: ASYNC110 (another thread empties it)
+            await asyncio.sleep(_DRAIN_SECONDS)
+        self.deliver(everything=True)
 
     def pairs(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield LAN and remote address of all flows of the last ten minutes."""

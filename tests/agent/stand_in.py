@@ -63,6 +63,7 @@ class FakePlatform:
     closed: bool = False
     owners: dict[Address, Mac] = field(default_factory=lambda: {LAN: MAC, OTHER_LAN: OTHER})
     pending: list[tuple[Flow, Traffic]] = field(default_factory=list)
+    open_tap: Any = None
 
     @property
     def source(self) -> Any:  # noqa: ANN401 (it plays all parts)
@@ -97,6 +98,9 @@ class FakePlatform:
         """Announce everybody."""
         for address, mac in self.owners.items():
             self.observe(Neighbour(mac, address, 1000.0))
+
+    async def settle(self) -> None:
+        """Have nothing that is late."""
 
     def refresh(self, now: float) -> None:
         """Have nothing new."""
