@@ -1,6 +1,7 @@
 """Offers the browser module (card, dashboard strategy, panel) to Home Assistant's frontend.
 
 The module's address changes with its contents, so that a browser that has kept an old one loads the new one.
+What it loads later has its contents' hash in the file's name.
 """
 
 from hashlib import sha256
@@ -13,19 +14,21 @@ from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
 
-MODULE = Path(__file__).parent / "frontend" / "spin.js"
-MODULE_URL = "/spin_files/spin.js"
+FILES = Path(__file__).parent / "frontend"
+FILES_URL = "/spin_files"
+MODULE = "spin.js"
 DATA_MODULE: HassKey[str] = HassKey(f"{DOMAIN}_module")
 
 
 def _fingerprint() -> str:
-    return sha256(MODULE.read_bytes()).hexdigest()[:8]
+    return sha256((FILES / MODULE).read_bytes()).hexdigest()[:8]
 
 
 async def async_setup_module(hass: HomeAssistant) -> None:
     """Have every page load the module, also while no gateway is set up yet: cards on it wait then."""
-    await hass.http.async_register_static_paths([StaticPathConfig(MODULE_URL, str(MODULE), True)])
-    hass.data[DATA_MODULE] = f"{MODULE_URL}?v={await hass.async_add_executor_job(_fingerprint)}"
+    await hass.http.async_register_static_paths([StaticPathConfig(FILES_URL, str(FILES), True)])
+    version = await hass.async_add_executor_job(_fingerprint)
+    hass.data[DATA_MODULE] = f"{FILES_URL}/{MODULE}?v={version}"
     frontend.add_extra_js_url(hass, hass.data[DATA_MODULE])
 
 

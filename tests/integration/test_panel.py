@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
-from custom_components.spin.panel import MODULE
+from custom_components.spin.panel import FILES, MODULE
 
 
 def modules(hass: HomeAssistant) -> list[str]:
@@ -25,12 +25,13 @@ async def test_the_module_is_served_and_may_be_cached(
     hass: HomeAssistant, spin: MockConfigEntry, hass_client: ClientSessionGenerator
 ) -> None:
     [url] = modules(hass)
-    assert url == f"/spin_files/spin.js?v={sha256(MODULE.read_bytes()).hexdigest()[:8]}"
+    module = (FILES / MODULE).read_bytes()
+    assert url == f"/spin_files/spin.js?v={sha256(module).hexdigest()[:8]}"
     response = await (await hass_client()).get(url)
     assert response.status == 200
     assert "javascript" in response.headers["Content-Type"]
     assert "max-age" in response.headers["Cache-Control"]
-    assert await response.read() == MODULE.read_bytes()
+    assert await response.read() == module
 
 
 async def test_the_panel_is_for_administrators(hass: HomeAssistant, spin: MockConfigEntry) -> None:
