@@ -1,0 +1,62 @@
+/** Which rows the ribbons join, for each of the three pictures: the whole home, one device, one destination. */
+
+import type { Shown } from "./column";
+import type { End } from "./layout";
+import { bytesOf, type Device, type Group, type Host, type Link } from "./model";
+
+/** Hues of ordinary ribbons, clear of the signal colours. */
+const HUES = [199, 262, 168, 225, 290, 145, 185, 315];
+
+/** A device keeps its colour. */
+export function hue(id: string): number {
+  let hash = 0;
+  for (let index = 0; index < id.length; index++) hash = (hash * 31 + id.charCodeAt(index)) >>> 0;
+  return HUES[hash % HUES.length]!;
+}
+
+const indexOf = (rows: readonly { key: string }[]): Map<string, number> =>
+  new Map(rows.map((row, index) => [row.key, index]));
+
+/** Ribbons of links; what runs to a row below the cut runs to the "k more" under the column. */
+export function linkEnds(devices: Shown<Device>, groups: Shown<Group>, links: readonly Link[]): End[] {
+  const left = indexOf(devices.rows);
+  const right = indexOf(groups.rows);
+  const below = { device: devices.rows.length, group: groups.rows.length };
+  const ends: End[] = [];
+  const gathered = new Map<number, number>();
+  const rest = new Map(devices.rows.map((device) => [device.key, bytesOf(device)]));
+  for (const { device, group, flags, bytes } of links) {
+    const [from, to] = [left.get(device), right.get(group)];
+    if (from !== undefined && to !== undefined) {
+      ends.push({ from, to, flags, bytes, key: `${device} ${group}`, hue: hue(device) });
+      rest.set(device, rest.get(device)! - bytes);
+    } else if (to !== undefined && devices.hidden) {
+      gathered.set(to, (gathered.get(to) ?? 0) + bytes);
+    }
+  }
+  for (const [to, bytes] of gathered) {
+    ends.push({ from: below.device, to, flags: 0, bytes, key: `more ${to}`, hue: 220 });
+  }
+  if (groups.hidden) {
+    devices.rows.forEach((device, from) => {
+      const bytes = rest.get(device.key)!;
+      if (bytes > 0)
+        ends.push({ from, to: below.group, flags: 0, bytes, key: device.key, hue: hue(device.key) });
+    });
+  }
+  return ends;
+}
+
+/** Ribbons from one device to its hosts. */
+export function hostEnds(devices: Shown<Device>, hosts: Shown<Host>, device: string): End[] {
+  const from = indexOf(devices.rows).get(device);
+  if (from === undefined) return [];
+  return hosts.rows.map((host, to) => ({
+    from,
+    to,
+    flags: host.flags,
+    bytes: bytesOf(host),
+    key: host.key,
+    hue: hue(device),
+  }));
+}

@@ -1,0 +1,152 @@
+/** What stands above and below the picture: title, choices, banners, the sentence that sums it up, the legend. */
+
+import { html, nothing } from "lit/html.js";
+import type { Config, Mode } from "./config";
+import { Flag, WINDOWS, type DestinationFocus, type Gateway, type Window } from "./contract";
+import { hostName } from "./host";
+import { icon } from "./icons";
+import type { Picture } from "./model";
+import type { FocusOn, Stage } from "./stage";
+import { plain, type Words } from "./words";
+
+declare const __VERSION__: string;
+
+interface Shown extends Stage {
+  readonly picture: Picture | null;
+  readonly gateways: Gateway[];
+  readonly problem: string;
+  readonly mode: Mode;
+  readonly config: Config;
+  readonly target: FocusOn;
+  readonly isFixed: boolean;
+}
+
+const MOST_NAMES = 8;
+
+export const blocks = (gateway: Gateway): boolean => gateway.capabilities.includes("block");
+
+function choice<T extends string>(
+  label: string,
+  values: readonly T[],
+  chosen: T,
+  text: (value: T) => string,
+  choose: (value: T) => void,
+): unknown {
+  return html`<div class="segments" role="group" aria-label=${label}>
+    ${values.map(
+      (value) =>
+        html`<button aria-pressed=${String(value === chosen)} @click=${() => choose(value)}>
+          ${text(value)}
+        </button>`,
+    )}
+  </div>`;
+}
+
+export function head(
+  view: Shown,
+  go: { choose(window: Window): void; turn(mode: Mode): void; back(): void },
+): unknown {
+  const { words, picture, target, config } = view;
+  const on = picture?.focus;
+  const title = !on
+    ? plain(config.title ?? "SPIN")
+    : on.kind === "device"
+      ? html`<bdi>${plain(on.name)}</bdi>`
+      : hostName(on.group);
+  const modes: Mode[] = target.device ? ["picture", "table", "timeline"] : ["picture", "table"];
+  return html`<header>
+    ${
+      (target.device || target.destination) && !view.isFixed
+        ? html`<button class="bare" aria-label=${words.t("back")} @click=${go.back}>${icon("back")}</button>`
+        : nothing
+    }
+    <h2>${title}</h2>
+    ${choice(words.t("period"), WINDOWS, view.window, (window) => words.t(`window_${window}`), go.choose)}
+    ${choice(words.t("view"), modes, view.mode, (mode) => words.t(`view_${mode}`), go.turn)}
+  </header>`;
+}
+
+const banner = (text: unknown): unknown => html`<p class="banner" role="status">${text}</p>`;
+
+function stateOf(words: Words, { state, name, since }: Gateway): unknown {
+  const gateway = plain(name);
+  if (state === "offline")
+    return banner(words.t("gateway_offline", { gateway, time: since ? words.moment(since) : "?" }));
+  return state === "loading" ? banner(words.t("gateway_loading", { gateway })) : nothing;
+}
+
+export function banners({ words, picture, gateways, problem }: Shown): unknown {
+  return html`
+    ${problem ? html`<p class="error" role="alert">${problem}</p>` : nothing}
+    ${
+      picture && picture.version !== __VERSION__
+        ? banner(
+            html`${words.t("updated")}
+            <button class="main" @click=${() => location.reload()}>${words.t("reload")}</button>`,
+          )
+        : nothing
+    }
+    ${gateways.map((gateway) => [
+      stateOf(words, gateway),
+      gateway.problems.map((each) => banner(plain(each.text))),
+    ])}
+  `;
+}
+
+export function summary(
+  words: Words,
+  { summary, focus, window }: Picture,
+  only: (name: "new" | "blocked" | "failed") => void,
+): unknown {
+  const values = {
+    window: words.t(`window_long_${window}`),
+    devices: words.n("devices", summary.devices),
+    destinations: words.n("destinations", summary.destinations),
+    data: words.bytes(summary.sent + summary.received),
+  };
+  const key = !focus ? "summary" : focus.kind === "device" ? "summary_device" : "summary_destination";
+  return html`<div class="summary">
+    <p>${words.t(key, values)}</p>
+    <div class="buttons">
+      ${(["new", "blocked", "failed"] as const).map((name) =>
+        summary[name]
+          ? html`<button class="chip ${name}" @click=${() => only(name)}>
+              ${icon(name)} ${words.n(name, summary[name])}
+            </button>`
+          : nothing,
+      )}
+    </div>
+  </div>`;
+}
+
+export function destinationHead(view: Shown, { links, groups }: Picture, focus: DestinationFocus): unknown {
+  const { words } = view;
+  const devices = links.map((link) => link.device);
+  const isBlocked = groups.some((row) => row.key === focus.group && row.flags & Flag.blocked);
+  const action = isBlocked ? "unblock_destination" : "block_destination";
+  const can = view.may && !view.busy && devices.length && devices.every((device) => view.can(device));
+  const ask = () =>
+    view.ask({ action, devices, name: words.n("devices", devices.length), destination: focus.group });
+  return html`<div class="destination">
+    <p class="dim">
+      ${focus.names
+        .slice(0, MOST_NAMES)
+        .map((name, index) => html`${index ? ", " : ""}<bdi dir="ltr">${plain(name)}</bdi>`)}
+      ${focus.names.length > MOST_NAMES ? "…" : ""}
+    </p>
+    <div class="buttons">
+      <button class=${isBlocked ? "main" : "danger"} ?disabled=${!can} @click=${ask}>
+        ${isBlocked ? words.t("do_unblock_destination") : words.n("block_for_all", devices.length)}
+      </button>
+    </div>
+  </div>`;
+}
+
+export function legend(words: Words): unknown {
+  return html`<ul class="legend">
+    <li><span class="sample usual"></span>${words.t("legend_usual")}</li>
+    ${(["new", "blocked", "failed"] as const).map(
+      (name) => html`<li><span class="sample ${name}">${icon(name)}</span>${words.t(`legend_${name}`)}</li>`,
+    )}
+  </ul>`;
+}
