@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from homeassistant.components import mqtt
@@ -29,6 +30,8 @@ class Presence:
         """Call `changed` when there is a new introduction, or the gateway comes or goes."""
         self.info: GatewayInfo | None = None
         self.connected = False
+        # Since when it is available, or is not.
+        self.since = time.time()
         self._hass = hass
         self._gateway = gateway
         self._issues = issues
@@ -135,6 +138,7 @@ class Presence:
             elif self._was_available is not None:
                 _LOGGER.info("Gateway %s is available again", self._gateway)
             self._was_available = available
+            self.since = time.time()
             news = True
         if news:
             self._changed()
