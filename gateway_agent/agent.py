@@ -61,16 +61,16 @@ class Agent:
         store = PolicyStore(config.state_directory / "policy.json")
         self._enforcement = Enforcement(platform.firewall, store)
         self._readings = Readings(config.interval, self._read)
+        self._captures = Captures(platform.open_tap, self._ledger.knows, self._deliver)
         self._dialogue = Dialogue(
             self._epoch,
             say=self._say,
             greet=self._greet,
             snapshot=self._snapshot,
             receive_policy=self._receive_policy,
-            capture=lambda command: self._captures.obey(command),
+            capture=self._captures.obey,
         )
         self._publisher = Publisher(config.mqtt, config.gateway, self._epoch, self._dialogue)
-        self._captures = Captures(platform.open_tap, self._ledger.knows, self._deliver)
         self._speaking = asyncio.Lock()
         self._counting = asyncio.Lock()
         self._told_whole = True

@@ -9,10 +9,12 @@ from typing import Final, Self
 
 from gateway_agent.config import Config
 from gateway_agent.mqtt.publisher import Publisher
-from gateway_agent.wire.messages import CommandError, Message, parse_command, reply
+from gateway_agent.wire.commands import CommandError, Snapshot, parse_command
+from gateway_agent.wire.messages import Message, reply
 
 _MAX_REPLIES: Final = 32
 _CLOSE: Final = 5.0
+_NO_CAPTURE: Final = "this is a replay of a capture: there is no interface to capture from"
 
 
 class Broadcast:
@@ -64,6 +66,9 @@ class Broadcast:
         except CommandError as error:
             if error.id is not None:
                 self._replies.put_nowait(reply(error.id, str(error)))
+            return
+        if not isinstance(command, Snapshot):
+            self._replies.put_nowait(reply(command.id, _NO_CAPTURE))
             return
         self._snapshot.set()
         self._replies.put_nowait(reply(command.id))

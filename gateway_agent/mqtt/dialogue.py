@@ -11,16 +11,15 @@ from typing import Final
 
 from gateway_agent.logs import fields
 from gateway_agent.model import Mac
-from gateway_agent.wire.messages import (
-    OFFLINE,
-    ONLINE,
+from gateway_agent.wire.commands import (
     Command,
     CommandError,
-    Message,
+    Snapshot,
+    StartCapture,
+    StopCapture,
     parse_command,
-    reply,
-    status,
 )
+from gateway_agent.wire.messages import OFFLINE, ONLINE, Message, reply, status
 from gateway_agent.wire.policy import Problem
 from gateway_agent.wire.strict_json import JsonError, decode
 
@@ -41,10 +40,10 @@ class Dialogue:
     are lost, and those that ask for the same are answered together.
 
     `greet` says everything, `snapshot` says all rows of one device or of all (False: no such device),
-    `receive_policy` takes a policy and says what is in force then.
+    `receive_policy` takes a policy and says what is in force then, `capture` begins or ends one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what it does with what it hears)
         self,
         epoch: str,
         *,
@@ -52,12 +51,14 @@ class Dialogue:
         greet: Callable[[], Awaitable[None]],
         snapshot: Callable[[Mac | None], Awaitable[bool]],
         receive_policy: Callable[[bytes, bool], Awaitable[None]],
+        capture: Callable[[StartCapture | StopCapture], Message | None],
     ) -> None:
         self._epoch = epoch
         self._say = say
         self._greet = greet
         self._snapshot = snapshot
         self._receive_policy = receive_policy
+        self._capture = capture
         self._policy: tuple[bytes, bool] | None = None
         self._commands: deque[Command] = deque()
         self._refusals: deque[Message] = deque()
@@ -173,18 +174,23 @@ class Dialogue:
         await self._say(refusals)
         if not self._commands:
             return
-        if self._commands[0].device is None:
+        first = self._commands[0]
+        if not isinstance(first, Snapshot):
+            del self._commands[0]
+            answer = self._capture(first)
+            await self._say([answer] if answer else [])
+            return
+        if first.device is None:
             await self._rest(self._snapshot_at + _SNAPSHOT_PAUSE)
-        command, alike = self._next_commands()
+        command, alike = self._alike(first)
         known = await self._snapshot(command.device)
         if command.device is None:
             self._snapshot_at = time.monotonic()
         fault = None if known else f"no such device: {command.device}"
         await self._say([reply(id_, fault) for id_ in alike])
 
-    def _next_commands(self) -> tuple[Command, list[str]]:
-        """Take the oldest command and all that ask for the same; return it and all their ids."""
-        command = self._commands[0]
+    def _alike(self, command: Snapshot) -> tuple[Snapshot, list[str]]:
+        """Take a command and all that ask for the same; return it and all their ids."""
         alike, others = [], deque[Command]()
         for other in self._commands:
             if replace(other, id=command.id) == command:

@@ -105,7 +105,11 @@ def parse_command(payload: bytes) -> Command:
         value = decode(payload)
     except JsonError as error:
         raise CommandError(str(error), None) from error
-    name = value.get("command") if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        raise CommandError("not an object", None)
+    if "command" not in value:
+        raise CommandError("command: required key not provided", _readable_id(value))
+    name = value["command"]
     if not isinstance(name, str) or name not in _KINDS:
         raise CommandError(f"command: no such command: {shown(name)}", _readable_id(value))
     try:
@@ -115,8 +119,8 @@ def parse_command(payload: bytes) -> Command:
     return found
 
 
-def _readable_id(value: object) -> str | None:
+def _readable_id(value: dict[str, object]) -> str | None:
     try:
-        return _id(value.get("id")) if isinstance(value, dict) else None
+        return _id(value.get("id"))
     except vol.Invalid:
         return None

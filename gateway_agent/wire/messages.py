@@ -1,22 +1,19 @@
-"""The wire contract, version 1: what the agent understands of others, and the form of what it says."""
+"""The wire contract, version 1: the form of what the agent says."""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
-import voluptuous as vol
-
 from gateway_agent.model import Mac
-from gateway_agent.wire.policy import Policy, Problem, explain, mac_address, policy_to_wire
-from gateway_agent.wire.strict_json import JsonError, decode, encode, shown
+from gateway_agent.wire.policy import Policy, Problem, policy_to_wire
+from gateway_agent.wire.strict_json import encode
 
 PROTOCOL: Final = 1
 GATEWAY: Final = re.compile(r"[a-z0-9_-]{1,32}")
 ONLINE: Final = b"online"
 OFFLINE: Final = b"offline"
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAX_PROBLEM_TEXT = 1000
 
 
@@ -30,65 +27,15 @@ class Message(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """A reader's request; `device` limits a snapshot to one device."""
+class CaptureReport:
+    """How far a capture is: what the broker has, and the packets that were lost on the way, and where."""
 
-    id: str
-    command: str
-    device: Mac | None = None
-
-
-class CommandError(ValueError):
-    """A command that is not understood; `id` is where to answer, if it could be read."""
-
-    def __init__(self, text: str, id_: str | None) -> None:
-        super().__init__(text)
-        self.id = id_
-
-
-def _id(value: object) -> str:
-    if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise vol.Invalid("not 1 to 64 letters, digits, '_' or '-'")
-    return value
-
-
-def _known_command(value: object) -> str:
-    if value != "snapshot":
-        raise vol.Invalid(f"no such command: {shown(value)}")
-    return "snapshot"
-
-
-def _device(value: object) -> Mac | None:
-    return None if value is None else mac_address(value)
-
-
-_COMMAND = vol.Schema(
-    {
-        vol.Required("id"): _id,
-        vol.Required("command"): _known_command,
-        vol.Optional("device", default=None): _device,
-    },
-    extra=vol.REMOVE_EXTRA,
-)
-
-
-def parse_command(payload: bytes) -> Command:
-    """Return the command of a message; raise CommandError with the reason."""
-    try:
-        value = decode(payload)
-    except JsonError as error:
-        raise CommandError(str(error), None) from error
-    try:
-        return Command(**_COMMAND(value))
-    except vol.Invalid as error:
-        raise CommandError(explain(error), _readable_id(value)) from error
-
-
-def _readable_id(value: object) -> str | None:
-    try:
-        return _id(value.get("id")) if isinstance(value, dict) else None
-    except vol.Invalid:
-        return None
+    interface: str
+    elapsed: float
+    packets: int
+    bytes: int
+    dropped_kernel: int
+    dropped_agent: int
 
 
 def _problems(problems: Sequence[Problem]) -> list[dict[str, Any]]:
@@ -149,6 +96,12 @@ def reply(id_: str, error: str | None = None) -> Message:
     if error is not None:
         payload["error"] = error
     return Message(f"reply/{id_}", encode(payload))
+
+
+def capture_report(id_: str, report: CaptureReport, *, reason: str | None) -> Message:
+    """Return the news of a capture; with the reason for its end, it is over."""
+    state = {"state": "running"} if reason is None else {"state": "ended", "reason": reason}
+    return Message(f"reply/{id_}", encode({"ok": True, **asdict(report), **state}))
 
 
 def gone(mac: Mac) -> Message:

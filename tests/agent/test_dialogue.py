@@ -10,7 +10,8 @@ import pytest
 from gateway_agent.model import Mac
 from gateway_agent.mqtt import dialogue
 from gateway_agent.mqtt.dialogue import Dialogue
-from gateway_agent.wire.messages import Message
+from gateway_agent.wire.commands import StartCapture, StopCapture
+from gateway_agent.wire.messages import Message, reply
 
 MAC, OTHER = "02:00:00:00:00:01", "02:00:00:00:00:02"
 
@@ -23,7 +24,12 @@ class Desk:
         self.work = asyncio.Event()
         self.work.set()
         self.dialogue = Dialogue(
-            "epoch", say=self.say, greet=self.greet, snapshot=self.snapshot, receive_policy=self.policy
+            "epoch",
+            say=self.say,
+            greet=self.greet,
+            snapshot=self.snapshot,
+            receive_policy=self.policy,
+            capture=self.capture,
         )
 
     async def say(self, messages: Iterable[Message]) -> bool:
@@ -43,6 +49,11 @@ class Desk:
     async def policy(self, payload: bytes, _retained: bool) -> None:
         """Note it."""
         self.done.append(payload.decode())
+
+    def capture(self, command: StartCapture | StopCapture) -> Message | None:
+        """Note it."""
+        self.done.append(f"capture {command.id}")
+        return reply(command.id)
 
     def hear(self, topic: str, payload: object) -> None:
         """Receive a message."""
@@ -141,3 +152,17 @@ async def test_whole_snapshots_are_a_pause_apart_however_many_ask(monkeypatch: p
         assert "reply/b0" not in made.done
         await made.until("reply/b4")
     assert made.done.count("snapshot None") == 2
+
+
+async def test_captures_are_begun_each_for_itself() -> None:
+    async with desk() as made:
+        made.ask("first")
+        for id_ in ("a", "b"):
+            made.hear("command", {"id": id_, "command": "capture", "device": MAC})
+        made.hear("command", {"id": "c", "command": "stop_capture", "capture": "a"})
+        await made.until("reply/c")
+    assert made.done == [
+        f"snapshot {MAC}",
+        "reply/first",
+        *(entry for id_ in "abc" for entry in (f"capture {id_}", f"reply/{id_}")),
+    ]

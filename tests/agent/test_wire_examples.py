@@ -21,8 +21,10 @@ from gateway_agent.wire.commands import (
 from gateway_agent.wire.messages import (
     OFFLINE,
     ONLINE,
+    CaptureReport,
     Info,
     Message,
+    capture_report,
     gone,
     info,
     policy_state,
@@ -45,6 +47,7 @@ MAC, OTHER = "00:17:88:00:00:01", "00:17:88:00:00:02"
 LAN = ipaddress.ip_address("192.168.8.20").packed
 REMOTE = ipaddress.ip_address("198.51.100.7").packed
 EPOCH = "5f3a9c01d2e4b687"
+REPORT = CaptureReport("br-lan", 2.0, 1, 82, 0, 0)
 
 
 def payload(file: Path) -> bytes:
@@ -264,6 +267,11 @@ def test_a_source_that_cannot_block() -> None:
         (status(OFFLINE), "status-offline"),
         (gone(MAC), "device-gone"),
         (reply("7c1e-1"), "reply-ok"),
+        (capture_report("cap-1", REPORT, reason=None), "reply-capture-began"),
+        (capture_report("cap-1", REPORT, reason=None), "reply-capture-running"),
+        (capture_report("cap-1", REPORT, reason="duration"), "reply-capture-ended"),
+        (reply("cap-1", "no such device: 00:17:88:00:00:01"), "reply-capture-refused"),
+        (Message("capture/cap-1", b""), "capture-end"),
         (reply("7c1e-2", "no such command: 'reboot'"), "reply-error"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
