@@ -27,6 +27,7 @@ from .const import (
     SNAPSHOT_COOLDOWN,
     TICK,
 )
+from .decisions import Decisions
 from .destinations import Destination, Group
 from .device import Device
 from .findings import Finding
@@ -65,6 +66,9 @@ class SpinCoordinator:
         self.devices = self.roster.devices
         self.policy = PolicyKeeper(self._publish_policy)
         self.rulings = Rulings(hass, entry.entry_id)
+        self.decisions = Decisions(
+            hass, self.devices, self.change_policy, lambda: self.policy.state, self.rulings
+        )
         self._presence = Presence(hass, self.gateway, self.issues, self._presence_changed)
         self._root = f"{entry.data[CONF_PREFIX]}/{self.gateway}"
         self._listener = Listener(hass, self._root)
@@ -119,6 +123,11 @@ class SpinCoordinator:
     def available(self) -> bool:
         """Whether what is shown of the gateway is current, and it can be told to do something."""
         return self._presence.available
+
+    @property
+    def since(self) -> float:
+        """Since when the gateway is available, or is not."""
+        return self._presence.since
 
     @property
     def info(self) -> GatewayInfo | None:
@@ -211,10 +220,10 @@ class SpinCoordinator:
     def _policy_state_received(self, _topic: str, payload: bytes, _retained: bool) -> None:
         if not payload:
             return
-        state = parse_policy_state(payload)
+        former, state = self.policy.state, parse_policy_state(payload)
         self.policy.state_heard(state)
         if state.enforced:
-            self.rulings.follow(state.policy)
+            self.decisions.followed(former.policy if former else None, state.policy, self.gateway_time())
         self._changed()
         self._devices_changed()
 

@@ -6,9 +6,9 @@ as long as its rule.
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Self, get_args
+from typing import Any, Literal, NamedTuple, Self
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.storage import Store
@@ -25,7 +25,10 @@ MAX_RULINGS = 4_096
 MAX_REASON = 200
 
 type By = Literal["user", "automatic", "timer"]
-BY: tuple[By, ...] = get_args(By.__value__)
+USER: By = "user"
+AUTOMATIC: By = "automatic"
+TIMER: By = "timer"
+BY = (USER, AUTOMATIC, TIMER)
 
 
 class About(NamedTuple):
@@ -96,18 +99,16 @@ class Rulings:
 
     def automatic(self, mac: Mac | None) -> list[About]:
         """Return the rules about a device that a reaction made, the oldest first."""
-        return [about for about, made in self._made.items() if about.mac == mac and made.by == "automatic"]
+        return [about for about, made in self._made.items() if about.mac == mac and made.by == AUTOMATIC]
 
     @callback
-    def follow(self, policy: Policy) -> Mapping[About, Ruling]:
-        """Forget the rulings whose rules are gone from what is enforced, and return them."""
-        left = standing(policy)
-        gone = {about: ruling for about, ruling in self._made.items() if about not in left}
+    def follow(self, left: Collection[About]) -> None:
+        """Forget the rulings whose rules are not among those that are left."""
+        gone = [about for about in self._made if about not in left]
         for about in gone:
             del self._made[about]
         if gone:
             self._save_later()
-        return gone
 
     async def load(self) -> None:
         """Load what is known from before; what cannot be read is forgotten, and said."""

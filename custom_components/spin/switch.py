@@ -8,9 +8,10 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import SpinConfigEntry
+from .decisions import Decision, Kind
 from .device import Device
 from .entity import DeviceEntity
-from .rules import block_device, unblock_device
+from .rulings import USER, Ruling
 
 # Switches turned together become one policy: PolicyKeeper keeps the order and speaks to the gateway.
 PARALLEL_UPDATES = 0
@@ -67,9 +68,13 @@ class BlockSwitch(DeviceEntity, SwitchEntity):
     @override
     async def async_turn_on(self, **_kwargs: Any) -> None:
         """Block the device; returns when that is enforced."""
-        await self.coordinator.change_policy(block_device(self.device.mac))
+        await self._decide("block")
 
     @override
     async def async_turn_off(self, **_kwargs: Any) -> None:
         """Unblock the device; returns when that is enforced."""
-        await self.coordinator.change_policy(unblock_device(self.device.mac))
+        await self._decide("unblock")
+
+    async def _decide(self, kind: Kind) -> None:
+        user_id = self._context.user_id if self._context else None
+        await self.coordinator.decisions.enforce([Decision(kind, self.device.mac)], Ruling(USER, user_id))

@@ -37,6 +37,14 @@ def no_cooldown() -> Generator[None]:
 
 
 @pytest.fixture(autouse=True)
+def broker_addresses() -> Generator[set[str]]:
+    """Return the addresses of the host `mock-broker`, which no test asks the network for."""
+    addresses: set[str] = set()
+    with patch("custom_components.spin.protected.addresses_of", return_value=addresses):
+        yield addresses
+
+
+@pytest.fixture(autouse=True)
 def integrations(enable_custom_integrations: None, no_cooldown: None) -> None:
     """Let Home Assistant find the integration, before MQTT is set up."""
 

@@ -48,7 +48,7 @@ def source() -> str:
 
 def test_every_exception_has_its_text() -> None:
     raised = set(re.findall(r'translation_key="(\w+)"', source()))
-    raised |= set(re.findall(r'(?:Policy|Refused)Error\("(\w+)"', source()))
+    raised |= set(re.findall(r'(?:(?:Policy|Refused)Error|_refusal)\("(\w+)"', source()))
     known = {key.split(".")[1] for key in ENGLISH if key.startswith("exceptions.")}
     entity_keys = {key.split(".")[2] for key in ENGLISH if key.startswith("entity.")}
     assert known <= raised

@@ -1,0 +1,183 @@
+"""The one way in which rules are made and taken back: by a person's action, a switch or a reaction.
+
+A decision is checked, enforced by the gateway, and only then written down: who made it, and in
+the device's journal.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from homeassistant.core import HomeAssistant, callback
+
+from .device import Device
+from .models import Mac, Policy, PolicyState, Rule
+from .protected import Protected
+from .rules import BLOCK, Change, block_device, remove_rule, set_rule, together, unblock_device
+from .rulings import AUTOMATIC, TIMER, About, Ruling, Rulings, standing
+
+type Kind = Literal["block", "unblock", "allow"]
+
+# What the gateway's clock may be behind ours when it says that a rule has ended.
+ENDED_TOLERANCE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What shall hold for a device, or for everyone.
+
+    Args:
+        kind: what is done; `unblock` removes a rule, whether it blocks or allows
+        mac: the device (the first of its MAC addresses); None: everyone
+        rule: which name or address; None: the whole device
+        until: when it ends by itself, by the gateway's clock
+    """
+
+    kind: Kind
+    mac: Mac | None
+    rule: Rule | None = None
+    until: float | None = None
+
+    @property
+    def about(self) -> About:
+        """What it is about."""
+        return About(self.mac, self.rule.target if self.rule else None)
+
+    def change(self, macs: Iterable[Mac | None]) -> Change:
+        """Return the change of the policy, for all MAC addresses of the device."""
+        return together([self._change(mac) for mac in macs])
+
+    def _change(self, mac: Mac | None) -> Change:
+        if self.rule is not None:
+            if self.kind == "unblock":
+                return remove_rule(mac, self.rule)
+            return set_rule(mac, replace(self.rule, action=self.kind, until=self.until))
+        if mac is None or self.kind == "allow":
+            raise ValueError("only a device is blocked and unblocked as a whole")
+        return block_device(mac, until=self.until) if self.kind == "block" else unblock_device(mac)
+
+
+class Decisions:
+    """Makes the decisions about the devices of one gateway hold."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        devices: Mapping[Mac, Device],
+        change_policy: Callable[[Change], Awaitable[None]],
+        policy_state: Callable[[], PolicyState | None],
+        rulings: Rulings,
+    ) -> None:
+        """Use `change_policy` to have the gateway enforce a change."""
+        self._hass = hass
+        self._devices = devices
+        self._change_policy = change_policy
+        self._policy_state = policy_state
+        self._rulings = rulings
+        self._protected = Protected(hass)
+
+    async def enforce(self, decisions: Sequence[Decision], ruling: Ruling) -> list[Decision]:
+        """Have the gateway enforce decisions; returns when it does, with those that changed something.
+
+        A reaction (`ruling.by` is automatic) leaves alone what somebody has decided before.
+
+        Raises:
+            ServiceValidationError: something that must stay reachable would be blocked
+            PolicyError: the gateway does not enforce it; nothing has changed
+        """
+        state = self._policy_state()
+        before = state.policy if state else Policy(0, {})
+        if ruling.by == AUTOMATIC:
+            ruled = self._standing(before)
+            decisions = [decision for decision in decisions if decision.about not in ruled]
+        await self._check(decisions)
+        changes = {decision: decision.change(self._macs(decision.mac)) for decision in decisions}
+        await self._change_policy(together(list(changes.values())))
+        changed = [decision for decision, change in changes.items() if change(before) != before]
+        user = await self._name_of(ruling.user_id)
+        for decision in decisions:
+            self._note(decision, ruling, changed=decision in changed)
+        for decision in changed:
+            self._write_down(decision, by=ruling.by, user=user)
+        return changed
+
+    async def _check(self, decisions: Sequence[Decision]) -> None:
+        blocks = [decision for decision in decisions if decision.kind == "block"]
+        if not blocks:
+            return
+        await self._protected.refresh()
+        for decision in blocks:
+            if decision.rule is not None:
+                self._protected.check_rule(decision.rule)
+            elif (device := self._devices.get(decision.mac or "")) is not None:
+                self._protected.check_device(device.addresses)
+
+    def _macs(self, mac: Mac | None) -> Sequence[Mac | None]:
+        device = self._devices.get(mac) if mac else None
+        return (mac,) if device is None else _macs_of(device)
+
+    def _main(self, about: About) -> About:
+        """Return the same about the device that a MAC address was joined into."""
+        mac = next((d.mac for d in self._devices.values() if about.mac in _macs_of(d)), about.mac)
+        return About(mac, about.target)
+
+    def _standing(self, policy: Policy) -> set[About]:
+        return {self._main(about) for about in standing(policy)}
+
+    def _note(self, decision: Decision, ruling: Ruling, *, changed: bool) -> None:
+        if decision.kind == "unblock":
+            return
+        former = self._rulings.of(*decision.about)
+        if changed or former is None or (former.by == AUTOMATIC and ruling.by != AUTOMATIC):
+            self._rulings.note(*decision.about, ruling)
+
+    def _write_down(self, decision: Decision, *, by: str, user: str | None) -> None:
+        if (device := self._devices.get(decision.mac or "")) is None:
+            return
+        data: dict[str, Any] = {"by": by, "user": user}
+        kind = {"block": "blocked", "unblock": "unblocked", "allow": "allowed"}[decision.kind]
+        if decision.rule is None:
+            kind = f"device_{kind}"
+        else:
+            data |= named(device, decision.rule.target)
+        if decision.until is not None:
+            data["until"] = decision.until
+        if (journal := getattr(device, "journal", None)) is not None:
+            journal.add(kind, time.time(), **data)
+
+    async def _name_of(self, user_id: str | None) -> str | None:
+        user = await self._hass.auth.async_get_user(user_id) if user_id else None
+        return user.name if user else None
+
+    @callback
+    def followed(self, former: Policy | None, now: Policy, gateway_time: float) -> None:
+        """Write down the blocks that have ended by themselves since the former policy."""
+        self._rulings.follow({self._main(about) for about in standing(now)} | standing(now))
+        if former is None:
+            return
+        for about in standing(former) - standing(now):
+            device = former.device(about.mac or "")
+            if about.target is None:
+                self._ended(about, device.until, gateway_time)
+                continue
+            rules = device.destinations if about.mac else former.everyone
+            rule = next(rule for rule in rules if rule.target == about.target)
+            if rule.action == BLOCK:
+                self._ended(about, rule.until, gateway_time)
+
+    def _ended(self, about: About, until: float | None, gateway_time: float) -> None:
+        if until is None or until > gateway_time + ENDED_TOLERANCE or about.mac not in self._devices:
+            return
+        rule = Rule(BLOCK, name=about.target) if about.target else None
+        self._write_down(Decision("unblock", about.mac, rule), by=TIMER, user=None)
+
+
+def named(device: Device, target: str) -> dict[str, str]:
+    """Return how the journal names a target: as a group if the device knows it as one."""
+    known = any(destination.key.group == target for destination in device.destinations)
+    return {"group" if known else "host": target}
+
+
+def _macs_of(device: Device) -> Sequence[Mac]:
+    return getattr(device, "macs", None) or (device.mac,)
