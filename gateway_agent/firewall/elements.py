@@ -125,20 +125,14 @@ def fixed(policy: Policy, addresses: Mapping[Mac, Collection[Address]], now: flo
             for address in addresses.get(mac, ()):
                 wanted.add(f"cut_devices{family(address)}", address, until)
         prefix = padded(key) if device.destinations else b""
-        for rule in device.destinations:
-            if rule.network is None or _end(rule.until) <= now:
-                continue
-            address = rule.network.network_address.packed
-            if rule.network.prefixlen == rule.network.max_prefixlen:
-                wanted.add(f"device_{rule.action}{family(address)}", prefix + address, _end(rule.until))
+        for action, version, first, last, end in _ranges(device.destinations, now):
+            if first == last:
+                wanted.add(f"device_{action}{version}", prefix + first, end)
             else:
-                name = f"device_{rule.action}_networks{family(address)}"
-                networks.setdefault(name, []).append(_interval(prefix, rule))
-    for rule in policy.everyone:
-        if rule.network is not None and _end(rule.until) > now:
-            version = family(rule.network.network_address.packed)
-            name = f"everyone_{rule.action}_networks{version}"
-            networks.setdefault(name, []).append(_interval(b"", rule))
+                name = f"device_{action}_networks{version}"
+                networks.setdefault(name, []).append((prefix + first, prefix + last, end))
+    for action, version, first, last, end in _ranges(policy.everyone, now):
+        networks.setdefault(f"everyone_{action}_networks{version}", []).append((first, last, end))
     for name, ranges in networks.items():
         wanted.networks[name] = _apart(ranges)
     return wanted
@@ -174,13 +168,16 @@ def _decide(names: Names, name: str, now: float, level: str) -> list[tuple[str, 
     return decided
 
 
-def _interval(prefix: bytes, rule: Rule) -> Interval:
-    network = rule.network
-    assert network is not None  # noqa: S101 (for the type checker)
-    first = network.network_address.packed
-    if network.prefixlen == network.max_prefixlen:
-        return prefix + first, prefix + first, _end(rule.until)
-    return prefix + first, prefix + network.broadcast_address.packed, _end(rule.until)
+def _ranges(rules: Iterable[Rule], now: float) -> Iterator[tuple[str, str, bytes, bytes, Until]]:
+    """Yield action, IP version, first and last address and end of the rules about networks."""
+    for rule in rules:
+        network = rule.network
+        end = FOREVER if rule.until is None else rule.until
+        if network is not None and end > now:
+            first = network.network_address.packed
+            host = network.prefixlen == len(first) * 8
+            last = first if host else network.broadcast_address.packed
+            yield rule.action, "4" if len(first) == 4 else "6", first, last, end  # noqa: PLR2004
 
 
 def _apart(intervals: list[Interval]) -> list[Interval]:

@@ -131,16 +131,14 @@ def _changed_networks(name: str, old: list[Interval], new: list[Interval], now: 
 
 
 def _added_networks(name: str, intervals: Iterable[Interval], now: float) -> Iterator[Request]:
+    concatenated = name.startswith("device")
     encoded: list[bytes] = []
     for first, last, until in intervals:
         if until <= now:
             continue
         left = None if until == FOREVER else until - now
-        if name.startswith("device"):
+        if concatenated:
             encoded.append(encode_element(Element(first, last, left)))
-            continue
-        encoded.append(encode_key(first) if left is None else encode_element(Element(first, None, left)))
-        after = int.from_bytes(last, "big") + 1
-        if after < 1 << 8 * len(last):
-            encoded.append(nf_tables.interval_end(after.to_bytes(len(last), "big")))
+        else:
+            encoded.append(nf_tables.encode_interval(first, last, left))
     return nf_tables.elements(nf_tables.NEWSETELEM, TABLE, name, encoded, NLM_F_CREATE)

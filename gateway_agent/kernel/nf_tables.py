@@ -209,13 +209,18 @@ def read_element(encoded: memoryview) -> Element | None:
     return None if key is None else Element(key, end, timeout, remark)
 
 
-def interval_end(key: bytes) -> bytes:
-    """Encode the element that ends an interval just before `key`, in a set of intervals of one field."""
-    start = _STARTS.get(-len(key))
+def encode_interval(first: bytes, last: bytes, timeout: float | None) -> bytes:
+    """Encode the two elements that an interval is in a set of one field: its first key, and the end of it."""
+    element = encode_key(first) if timeout is None else encode_element(Element(first, None, timeout))
+    size = len(last)
+    after = int.from_bytes(last, "big") + 1
+    if after >> 8 * size:
+        return element
+    start = _STARTS.get(-size)
     if start is None:
-        whole = nested(_LIST_ELEM, nested(_ELEM_KEY, attribute(_DATA_VALUE, key)), _ENDS)
-        start = _STARTS[-len(key)] = whole[:12]
-    return start + key + _ENDS
+        whole = nested(_LIST_ELEM, nested(_ELEM_KEY, attribute(_DATA_VALUE, last)), _ENDS)
+        start = _STARTS[-size] = whole[:12]
+    return element + start + after.to_bytes(size, "big") + _ENDS
 
 
 def counters(body: memoryview, key_bytes: int) -> Iterator[tuple[bytes, bytes]]:
