@@ -4,13 +4,17 @@ from typing import Any, override
 
 from homeassistant.components.switch import SwitchEntity, SwitchEntityDescription
 from homeassistant.const import EntityCategory
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers.device_registry import EventDeviceRegistryUpdatedData
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.event import async_track_device_registry_updated_event
 
+from . import voice
 from .coordinator import SpinConfigEntry
 from .decisions import Decision, Kind
 from .device import Device
 from .entity import DeviceEntity
+from .options import Options
 from .rulings import USER, Ruling
 
 # Switches turned together become one policy: PolicyKeeper keeps the order and speaks to the gateway.
@@ -41,6 +45,32 @@ class BlockSwitch(DeviceEntity, SwitchEntity):
     """On while the gateway says that it keeps the device off the Internet."""
 
     _written: tuple[bool, bool | None] | None = None
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the device, and the user's wish whether voice assistants may use this."""
+        await super().async_added_to_hass()
+        self._follow_option()
+        if self.registry_entry is not None and self.registry_entry.device_id is not None:
+            self.async_on_remove(
+                async_track_device_registry_updated_event(
+                    self.hass, self.registry_entry.device_id, self._device_renamed
+                )
+            )
+
+    @callback
+    def _device_renamed(self, event: Event[EventDeviceRegistryUpdatedData]) -> None:
+        if event.data["action"] == "update":
+            self._follow_option()
+
+    @callback
+    def _follow_option(self) -> None:
+        if Options.read(self.coordinator.entry.options).expose:
+            voice.expose(
+                self.hass, self.entity_id, f"{self.name} {self.coordinator.registry.name(self.device.mac)}"
+            )
+        else:
+            voice.withdraw(self.hass, self.entity_id)
 
     @property
     @override
