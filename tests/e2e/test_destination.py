@@ -8,23 +8,28 @@ import pytest
 from tests.e2e.conftest import Loop
 from tests.home.household import HUE
 from tests.home.internet import REQUEST
+from tests.home.latency import percentile, rule_latencies
 from tests.home.traffic import Bulk, connect, look_up, reaches
 from tests.home.zone import Family
 
 pytestmark = pytest.mark.root
 
-LOOKUPS = 50
+LOOKUPS = 100
 ROUND_TRIP = 0.01
-# Payload that arrives at the fresh names' addresses: segments longer than a header with options.
-_PAYLOAD_ARRIVED = """
+LATENCY_BOUND = 0.005
+# What arrives at the addresses of fresh names and of video.example: packets, and those with payload.
+_ARRIVED = """
 table inet arrived {
   counter payload {}
   counter handshakes {}
+  counter video {}
   chain input { type filter hook input priority raw;
-    meta nfproto ipv4 ip daddr != 192.0.2.64/26 ip daddr != 192.0.2.128/25 accept
+    ip daddr { 198.51.100.114, 198.51.100.115 } counter name video
+    ip6 daddr { 2001:db8:5:1::72, 2001:db8:5:1::73 } counter name video
+    meta nfproto ipv4 ip daddr != { 192.0.2.64-192.0.2.253, 203.0.113.66-203.0.113.125 } accept
     meta nfproto ipv6 ip6 daddr != 2001:db8:5:f::/64 accept
     tcp flags & syn == syn counter name handshakes
-    tcp flags & psh == psh counter name payload
+    meta l4proto tcp @ih,0,8 0-255 counter name payload
   }
 }
 """
@@ -75,27 +80,22 @@ def test_network_is_blocked(loop: Loop) -> None:
 
 
 def test_running_connection_to_a_newly_blocked_name_is_cut(loop: Loop) -> None:
+    loop.home.internet.run("nft", "-f", "-", text=_ARRIVED)
     bulks = [Bulk(loop.hue, first_address(loop, "video.example", family)) for family in (4, 6)]
     try:
         time.sleep(0.5)
         loop.enforce(1, devices=for_hue(name_rule("video.example")))
-        time.sleep(0.5)
-        before = [(bulk.sent, bulk.received) for bulk in bulks]
+        arrived = passed(loop, "video")
+        assert arrived > 100
+        loop.reader.wait(lambda: all(bulk.ended for bulk in bulks), "both ends have noticed", 10)
+        received = [bulk.received for bulk in bulks]
         time.sleep(1)
-        assert [bulk.received for bulk in bulks] == [received for _, received in before]
+        assert passed(loop, "video") == arrived
+        assert [bulk.received for bulk in bulks] == received
         assert not reaches(loop.hue, first_address(loop, "video.example", 4))
     finally:
         for bulk in bulks:
             bulk.close()
-
-
-def fresh_contacts(loop: Loop, family: Family, numbers: range, delay: float) -> None:
-    """Look fresh names up and send payload to their fresh addresses, that long after the answer."""
-    for number in numbers:
-        address = first_address(loop, f"n{number}.fresh.example", family, delay=delay)
-        with contextlib.suppress(OSError), connect(loop.hue, address, patience=0.5) as client:
-            client.sendall(REQUEST.pack(100, 100) + bytes(100))
-            client.recv(100)
 
 
 def passed(loop: Loop, counter: str) -> int:
@@ -103,19 +103,56 @@ def passed(loop: Loop, counter: str) -> int:
     return int(listing[listing.index("packets") + 1])
 
 
+def fresh_contacts(loop: Loop, family: Family, numbers: range, delay: float) -> tuple[int, int]:
+    """Look fresh names up and connect at once; the first payload follows the answer by that delay.
+
+    Return how many packets of handshakes and how many with payload reached the fresh addresses.
+    """
+    before = passed(loop, "handshakes"), passed(loop, "payload")
+    for number in numbers:
+        address = look_up(loop.hue, f"n{number}.fresh.example", family)[0]
+        earliest = time.monotonic() + delay
+        with contextlib.suppress(OSError), connect(loop.hue, address, patience=0.5) as client:
+            time.sleep(max(earliest - time.monotonic(), 0))
+            client.sendall(REQUEST.pack(100, 100) + bytes(100))
+            client.recv(100)
+    return passed(loop, "handshakes") - before[0], passed(loop, "payload") - before[1]
+
+
 def test_no_payload_passes_in_a_hundred_fresh_lookups(
     loop: Loop, record_property: pytest.RecordProperty
 ) -> None:
-    loop.home.internet.run("nft", "-f", "-", text=_PAYLOAD_ARRIVED)
-    fresh_contacts(loop, 4, range(180, 182), ROUND_TRIP)
-    assert passed(loop, "payload") == 2, "the measure itself works"
+    loop.home.internet.run("nft", "-f", "-", text=_ARRIVED)
+    for family in (4, 6):
+        assert fresh_contacts(loop, family, range(240, 242), ROUND_TRIP) == (2, 2), "the measure works"
     loop.enforce(1, devices=for_hue(name_rule("fresh.example")))
-    before = passed(loop, "payload"), passed(loop, "handshakes")
-    fresh_contacts(loop, 4, range(LOOKUPS), ROUND_TRIP)
-    fresh_contacts(loop, 6, range(LOOKUPS), ROUND_TRIP)
-    assert (passed(loop, "payload"), passed(loop, "handshakes")) == before
-    fresh_contacts(loop, 4, range(LOOKUPS, 2 * LOOKUPS), 0)
-    fresh_contacts(loop, 6, range(LOOKUPS, 2 * LOOKUPS), 0)
-    leaked = passed(loop, "handshakes") - before[1]
-    record_property("handshakes_without_delay_that_passed_in_100", leaked)
-    print(f"without any delay {leaked} of {2 * LOOKUPS} handshakes passed")  # noqa: T201
+    for family in (4, 6):
+        handshakes, payload = fresh_contacts(loop, family, range(LOOKUPS), ROUND_TRIP)
+        assert payload == 0
+        tell(record_property, f"IPv{family}: handshakes at once that passed, of {LOOKUPS}", handshakes)
+    for family in (4, 6):
+        _, payload = fresh_contacts(loop, family, range(LOOKUPS, 2 * LOOKUPS), 0)
+        tell(record_property, f"IPv{family}: payloads without any delay that passed, of {LOOKUPS}", payload)
+
+
+def test_a_rule_is_in_force_within_5_ms_of_the_answer(
+    loop: Loop, record_property: pytest.RecordProperty
+) -> None:
+    """At p99, in the best of three rounds: others use this machine too."""
+    loop.enforce(1, devices=for_hue(name_rule("fresh.example")))
+    measured = []
+    for number in range(0, 900, 300):
+        names = [f"n{number + one}.fresh.example" for one in range(300)]
+        latencies = rule_latencies(loop.hue, loop.home.gateway, names, 6)
+        measured.append(percentile(latencies, 0.99))
+        tell(record_property, "p50 from answer to rule, ms", round(percentile(latencies, 0.5) * 1000, 2))
+        tell(record_property, "p99 from answer to rule, ms", round(measured[-1] * 1000, 2))
+        if measured[-1] <= LATENCY_BOUND:
+            break
+    assert min(measured) <= LATENCY_BOUND
+
+
+def tell(record_property: pytest.RecordProperty, what: str, value: float) -> None:
+    """Print a measured figure and put it into the report."""
+    record_property(what, value)
+    print(f"{what}: {value}")  # noqa: T201

@@ -53,6 +53,7 @@ _ALIASES = {
 }
 _GOOGLE_TIME = re.compile(r"time([1-4])\.google\.com")
 _FRESH = re.compile(r"n(\d{1,4})(?:-[a-z0-9]+)*\.fresh\.example")
+_FRESH4 = (*(f"192.0.2.{last}" for last in range(64, 254)), *(f"203.0.113.{last}" for last in range(66, 126)))
 _AT4 = re.compile(r"(\d+)-(\d+)-(\d+)-(\d+)(?:\.[a-z]+)?\.at\.example")
 _AT6 = re.compile(r"([0-9a-f-]+)\.six\.at\.example")
 _MANY = "many.example"
@@ -103,7 +104,7 @@ def _addresses(name: str) -> tuple[str, ...] | None:  # noqa: PLR0911 (one retur
         return (f"203.0.113.{last}", f"2001:db8:5:113::{last:x}")
     if match := _FRESH.fullmatch(name):
         number = int(match[1])
-        return (f"192.0.2.{64 + number % 190}", f"2001:db8:5:f::{number + 1:x}")
+        return (_FRESH4[number % len(_FRESH4)], f"2001:db8:5:f::{number + 1:x}")
     if match := _AT4.fullmatch(name):
         return _literal(".".join(match.groups()))
     if match := _AT6.fullmatch(name):
