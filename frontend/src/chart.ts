@@ -9,7 +9,7 @@ const HALF = 22;
 
 const sum = (values: number[]): number => values.reduce((total, value) => total + value, 0);
 
-export function chart(words: Words, { start, step, sent, received }: Chart): unknown {
+export function chart(words: Words, { start, sent, received }: Chart): unknown {
   const peak = Math.max(1, ...sent, ...received);
   const bars = (values: number[], direction: number): string =>
     values
@@ -28,7 +28,7 @@ export function chart(words: Words, { start, step, sent, received }: Chart): unk
       ${svg`<path class="in" d=${bars(received, -1)} /><path class="out" d=${bars(sent, 1)} />`}
     </svg>
     <figcaption>
-      <span>${words.moment(start, step * sent.length)}</span>
+      <span>${words.moment(start)}</span>
       <span>${icon("received")} ${words.t("received")} ${down}</span>
       <span>${icon("sent")} ${words.t("sent")} ${up}</span>
       <span>${words.t("now")}</span>

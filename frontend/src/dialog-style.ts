@@ -198,12 +198,12 @@ export const dialogStyle = css`
   .chart {
     margin: 0;
   }
-  .chart svg {
+  .chart > svg {
     display: block;
     width: 100%;
     height: 44px;
   }
-  .chart svg:dir(rtl) {
+  .chart > svg:dir(rtl) {
     transform: scaleX(-1);
   }
   .in {

@@ -26,13 +26,14 @@ const MOST_NAMES = 8;
 export const blocks = (gateway: Gateway): boolean => gateway.capabilities.includes("block");
 
 function choice<T extends string>(
+  name: string,
   label: string,
   values: readonly T[],
   chosen: T,
   text: (value: T) => string,
   choose: (value: T) => void,
 ): unknown {
-  return html`<div class="segments" role="group" aria-label=${label}>
+  return html`<div class="segments ${name}" role="group" aria-label=${label}>
     ${values.map(
       (value) =>
         html`<button aria-pressed=${String(value === chosen)} @click=${() => choose(value)}>
@@ -61,8 +62,8 @@ export function head(
         : nothing
     }
     <h2>${title}</h2>
-    ${choice(words.t("period"), WINDOWS, view.window, (window) => words.t(`window_${window}`), go.choose)}
-    ${choice(words.t("view"), modes, view.mode, (mode) => words.t(`view_${mode}`), go.turn)}
+    ${choice("periods", words.t("period"), WINDOWS, view.window, (window) => words.t(`window_${window}`), go.choose)}
+    ${choice("modes", words.t("view"), modes, view.mode, (mode) => words.t(`view_${mode}`), go.turn)}
   </header>`;
 }
 
@@ -96,7 +97,8 @@ export function banners({ words, picture, gateways, problem }: Shown): unknown {
 export function summary(
   words: Words,
   { summary, focus, window }: Picture,
-  only: (name: "new" | "blocked" | "failed") => void,
+  /** Leads to the table of these; none where that is on show. */
+  only?: (name: "new" | "blocked" | "failed") => void,
 ): unknown {
   const values = {
     window: words.t(`window_long_${window}`),
@@ -109,7 +111,7 @@ export function summary(
     <p>${words.t(key, values)}</p>
     <div class="buttons">
       ${(["new", "blocked", "failed"] as const).map((name) =>
-        summary[name]
+        only && summary[name]
           ? html`<button class="chip ${name}" @click=${() => only(name)}>
               ${icon(name)} ${words.n(name, summary[name])}
             </button>`

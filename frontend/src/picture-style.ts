@@ -4,7 +4,7 @@ import { ROW } from "./layout";
 export const pictureStyle = css`
   .picture {
     display: grid;
-    grid-template-columns: minmax(0, 5fr) minmax(80px, 4fr) minmax(0, 5fr);
+    grid-template-columns: minmax(0, 4fr) minmax(80px, 4fr) minmax(0, 4fr);
     position: relative;
   }
   h3 {
@@ -91,7 +91,7 @@ export const pictureStyle = css`
     text-align: start;
     outline-offset: -2px;
   }
-  li {
+  [data-side] li {
     height: ${ROW}px;
     padding: 1px 0;
     content-visibility: auto;
@@ -108,6 +108,9 @@ export const pictureStyle = css`
   }
   .row.failed {
     background: color-mix(in srgb, var(--spin-text) 8%, transparent);
+  }
+  .row.aside {
+    background: none;
   }
   .row[aria-pressed="true"] {
     background: var(--spin-tonal);
@@ -156,7 +159,7 @@ export const pictureStyle = css`
   .name .head {
     font-weight: 400;
   }
-  .second {
+  .text .second {
     font-size: 12px;
     line-height: 16px;
     overflow: hidden;
@@ -202,7 +205,7 @@ export const pictureStyle = css`
   }
   @media print {
     .row,
-    li {
+    [data-side] li {
       break-inside: avoid;
       content-visibility: visible;
     }

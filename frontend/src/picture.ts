@@ -75,14 +75,14 @@ export class PictureDrawing {
         "hosts",
         hosts,
         hostEnds(devices, hosts, id),
-        (row) => row.key !== id,
+        (row) => "name" in row && row.key !== id,
       );
     }
     const ends = hostEnds({ rows: [{ key: id } as Device], hidden: 0 }, hosts, id);
     const at = nodeRow(hosts.rows.length);
     const ribbons = layout(ends.map((end) => ({ ...end, from: at })));
     return html`<div class="picture device" @keydown=${this.move}>
-      ${this.renderNode(at, initial(name), hue(id))} ${this.renderRibbons(ribbons, hosts.rows.length + 1)}
+      ${this.renderNode(at, initial(name), hue(id))} ${this.renderRibbons(ribbons, hosts.rows.length + (hosts.hidden ? 1 : 0))}
       ${this.renderColumn("hosts", hosts)}
     </div>`;
   }
@@ -94,7 +94,13 @@ export class PictureDrawing {
     if (!this.phone) {
       const groups = this.shown<Group>("groups", group);
       const isOther = (row: Item) => ("name" in row ? !talking.has(row.key) : row.key !== group);
-      return this.renderColumns(devices, "groups", groups, linkEnds(devices, groups, links), isOther);
+      return this.renderColumns(
+        devices,
+        "groups",
+        groups,
+        linkEnds(devices, { ...groups, hidden: 0 }, links),
+        isOther,
+      );
     }
     const rows = this.picture.devices.filter((row) => talking.has(row.key));
     const only = this.picture.groups.filter((row) => row.key === group);
@@ -102,7 +108,7 @@ export class PictureDrawing {
     const at = nodeRow(rows.length);
     const ribbons = layout(ends.map((end) => ({ ...end, to: at })));
     return html`<div class="picture destination" @keydown=${this.move}>
-      ${this.renderColumn("devices", { rows, hidden: 0 })} ${this.renderRibbons(ribbons, rows.length + 1)}
+      ${this.renderColumn("devices", { rows, hidden: 0 })} ${this.renderRibbons(ribbons, rows.length)}
       ${this.renderNode(at, initial(group))}
     </div>`;
   }
@@ -115,7 +121,7 @@ export class PictureDrawing {
     faint: (row: Item) => boolean = () => false,
   ): unknown {
     const { words } = this.stage;
-    const rows = Math.max(devices.rows.length, others.rows.length) + 1;
+    const rows = Math.max(...[devices, others].map(({ rows, hidden }) => rows.length + (hidden ? 1 : 0)));
     return html`<div class="picture" @keydown=${this.move} @pointerover=${this.point} @pointerleave=${this.leave}>
       <h3 id="left">${words.t("devices")}</h3>
       <h3 id="right" class="right">${words.t(side === "hosts" ? "it_talks_to" : "they_talk_to")}</h3>
@@ -190,8 +196,9 @@ export class PictureDrawing {
   private renderRow(side: Side, row: Row, pressed: boolean, stop: boolean, faint: boolean) {
     const status = rowStatus(row.flags);
     const quiet = faint || (row.flags & Flag.quiet) !== 0;
+    const classes = ["row", status, quiet && "off", faint && "aside"].filter(Boolean).join(" ");
     return html`<button
-      class="row ${status ?? ""} ${quiet ? "off" : ""}"
+      class=${classes}
       data-key=${row.key}
       tabindex=${stop ? 0 : -1}
       aria-pressed=${side === "hosts" ? nothing : String(pressed)}

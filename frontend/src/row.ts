@@ -56,5 +56,7 @@ export function second(words: Words, row: Row): unknown[] {
   const parts =
     "host" in row ? ofHost(words, row) : "name" in row ? ofDevice(words, row) : ofGroup(words, row);
   const amount = row.flags & Flag.quiet ? words.t("quiet") : words.bytes(bytesOf(row));
-  return [...parts.filter(Boolean), amount].map((part, index) => (index ? html` · ${part}` : part));
+  return [...parts.filter(Boolean), amount].map(
+    (part, index) => html`${index ? " · " : ""}<bdi>${part}</bdi>`,
+  );
 }

@@ -59,7 +59,13 @@ export const tableStyle = css`
     font-variant-numeric: tabular-nums;
   }
   th.wide {
-    width: 34%;
+    width: 28%;
+  }
+  th.who {
+    width: 15%;
+  }
+  th.status {
+    width: 14%;
   }
   .list tbody tr {
     height: ${ROW_HEIGHT}px;
@@ -81,6 +87,15 @@ export const tableStyle = css`
     padding: 0;
     border: 0;
   }
+  td .second {
+    max-width: 100%;
+    overflow: hidden;
+    text-overflow: ellipsis;
+  }
+  .second {
+    font-size: 12px;
+    line-height: 16px;
+  }
   td button {
     border: 0;
     padding: 0;
@@ -97,8 +112,7 @@ export const tableStyle = css`
   .often {
     display: none;
   }
-  :host([phone]) .rare,
-  :host([phone]) .who {
+  :host([phone]) .rare {
     display: none;
   }
   :host([phone]) td.often,
@@ -109,7 +123,7 @@ export const tableStyle = css`
     display: inline;
   }
   :host([phone]) th.wide {
-    width: 56%;
+    width: 74%;
   }
   .badges {
     display: flex;

@@ -34,9 +34,9 @@ interface Heading {
   css: string;
 }
 const HEADINGS: Heading[] = [
-  { sort: "device", text: "device", css: "who" },
+  { sort: "device", text: "device", css: "who rare" },
   { sort: "host", text: "destination", css: "wide" },
-  { sort: "status", text: "status", css: "status" },
+  { sort: "status", text: "status", css: "status rare" },
   { sort: "sent", text: "sent", css: "number rare" },
   { sort: "received", text: "received", css: "number rare" },
   { sort: "total", text: "data", css: "number often" },
@@ -207,9 +207,10 @@ export class TableList {
     const { words } = this.stage;
     const from = Math.max(0, Math.min(this.first, total - 1) - OVERSCAN);
     const to = Math.min(total, this.first + Math.ceil(SIGHT / ROW_HEIGHT) + OVERSCAN);
+    const columns = HEADINGS.filter(({ css }) => !css.includes(this.stage.phone ? "rare" : "often")).length;
     const space = (rows: number) =>
       rows > 0
-        ? html`<tr aria-hidden="true" style="height:${rows * ROW_HEIGHT}px"><td class="space" colspan="8"></td></tr>`
+        ? html`<tr aria-hidden="true" style="height:${rows * ROW_HEIGHT}px"><td class="space" colspan=${columns}></td></tr>`
         : nothing;
     const indexes = Array.from({ length: to - from }, (_, index) => from + index);
     return html`<div class="list" tabindex="0" role="region" aria-label=${words.t("table_caption")} @scroll=${this.scrolled}>
@@ -241,26 +242,26 @@ export class TableList {
   private row(index: number): unknown {
     const { words } = this.stage;
     const row = this.rows[index];
-    if (!row) return html`<tr aria-rowindex=${index + 2}><td colspan="8" class="dim">…</td></tr>`;
+    if (!row) return html`<tr aria-rowindex=${index + 2}><td class="dim">…</td></tr>`;
     const [id, group, host, protocol, port, flags, sent, received, first, last] = row;
     const device = plain(this.names[id] ?? id);
-    const badges = FILTERS.filter((name) => flags & Flag[name]);
+    const badges = FILTERS.filter((name) => flags & Flag[name]).map(
+      (name) => html`<span>${icon(name)} ${words.t(name)}</span>`,
+    );
     return html`<tr
       class="pair"
       aria-rowindex=${index + 2}
       @click=${() => this.stage.show({ device: id, group, host, protocol, port })}>
-      <td class="who"><bdi>${device}</bdi></td>
+      <td class="who rare"><bdi>${device}</bdi></td>
       <td>
         <button>
           ${hostName(host, group)}
           <span class="second dim"
-            ><span class="often"><bdi>${device}</bdi> · </span>${service(words, protocol, port)}</span
+            ><span class="often">${badges} <bdi>${device}</bdi> · </span>${service(words, protocol, port)}</span
           >
         </button>
       </td>
-      <td class="status">
-        <span class="badges">${badges.map((name) => html`<span>${icon(name)} ${words.t(name)}</span>`)}</span>
-      </td>
+      <td class="status rare"><span class="badges">${badges}</span></td>
       <td class="number rare">${words.bytes(sent)}</td>
       <td class="number rare">${words.bytes(received)}</td>
       <td class="number often">${words.bytes(sent + received)}</td>

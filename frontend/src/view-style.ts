@@ -29,17 +29,17 @@ export const viewStyle = css`
     margin-bottom: 12px;
     font-size: 15px;
   }
-  .chip {
+  .summary .chip {
     border-color: transparent;
     font-weight: 500;
   }
-  .chip.new {
+  .summary .chip.new {
     background: color-mix(in srgb, var(--spin-new) 20%, transparent);
   }
-  .chip.blocked {
+  .summary .chip.blocked {
     background: color-mix(in srgb, var(--spin-blocked) 16%, transparent);
   }
-  .chip.failed {
+  .summary .chip.failed {
     background: color-mix(in srgb, var(--spin-text) 10%, transparent);
   }
   .banner {
@@ -147,9 +147,18 @@ export const viewStyle = css`
   :host([phone]) .view {
     padding: 12px 8px;
   }
-  :host([phone]) header,
-  :host([phone]) .summary,
-  :host([phone]) .destination {
+  :host([phone]) header {
+    gap: 8px;
+  }
+  :host([phone]) header h2 {
+    flex-basis: 90px;
+  }
+  :host([phone]) header .periods {
+    order: 1;
+    flex: 1 0 100%;
+  }
+  :host([phone]) .periods button {
+    flex: 1;
     padding: 0 4px;
   }
   @media print {

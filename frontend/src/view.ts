@@ -273,7 +273,7 @@ export abstract class View extends Part implements Stage {
       ${banners(this)}
       ${
         picture
-          ? html`${summary(words, picture, (name) => this.turn("table", [name]))} ${this.focusHead(picture)}
+          ? html`${summary(words, picture, this.mode === "table" ? undefined : (name) => this.turn("table", [name]))} ${this.focusHead(picture)}
           ${this.body(picture)}`
           : this.problem
             ? nothing

@@ -20,6 +20,9 @@ const DURATION_UNITS: [unit: string, seconds: number][] = [
   ["minute", 60],
   ["second", 1],
 ];
+/** Around a text whose own first letter says which way it runs. */
+const ISOLATE = "\u2068";
+const END = "\u2069";
 /** Characters that do not print or that turn the writing direction: names come from the network. */
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
@@ -55,6 +58,8 @@ export class Words {
   private readonly date: Intl.DateTimeFormat;
   private readonly dateTime: Intl.DateTimeFormat;
   private readonly numberLanguage: string;
+  /** Where the page runs from right to left, texts may be in English all the same. */
+  private readonly isTurned = globalThis.document?.dir === "rtl";
 
   constructor(
     hass?: Pick<Hass, "language" | "locale" | "config">,
@@ -99,6 +104,11 @@ export class Words {
   }
 
   private find(key: string, values: Values): string {
+    const text = this.text(key, values);
+    return text && this.isTurned ? `${ISOLATE}${text}${END}` : text;
+  }
+
+  private text(key: string, values: Values): string {
     return this.localize(keyOf(key), values) || fill(english[key] ?? "", values);
   }
 
@@ -117,15 +127,17 @@ export class Words {
     return this.unit(`${BYTE_UNITS[step]}${digits}`, {
       style: "unit",
       unit: BYTE_UNITS[step]!,
-      unitDisplay: "short",
+      unitDisplay: step ? "short" : "long",
       minimumFractionDigits: digits,
       maximumFractionDigits: digits,
     }).format(scaled);
   }
 
-  /** In the largest unit that it fills, e.g. 3 days. */
+  /** In the largest unit that says it well: 5 days, 90 minutes, 64 seconds. */
   duration(seconds: number): string {
-    const [unit, size] = DURATION_UNITS.find(([, size]) => seconds >= size) ?? ["second", 1];
+    const fits = (parts: number): boolean =>
+      parts >= 3 || (parts >= 1 && Math.abs(parts / Math.round(parts) - 1) < 0.05);
+    const [unit, size] = DURATION_UNITS.find(([, size]) => fits(seconds / size)) ?? ["second", 1];
     return this.unit(unit, { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 0 }).format(
       Math.round(seconds / size),
     );
@@ -139,9 +151,8 @@ export class Words {
     return this.date.format(at * 1000);
   }
 
-  /** Day and time; only the time where a span of less than a day tells the day. */
-  moment(at: number, span = Infinity): string {
-    return span < 86400 ? this.time(at) : this.dateTime.format(at * 1000);
+  moment(at: number): string {
+    return this.dateTime.format(at * 1000);
   }
 
   private unit(key: string, options: Intl.NumberFormatOptions): Intl.NumberFormat {
