@@ -15,7 +15,10 @@ _BLOCKS: Final = 32
 _FRAME_BYTES: Final = 1 << 11
 
 _SOL_PACKET: Final = 263
-_RX_RING, _STATISTICS, _VERSION = 5, 6, 10
+_ADD_MEMBERSHIP, _RX_RING, _STATISTICS, _VERSION = 1, 5, 6, 10
+_PROMISCUOUS: Final = 1
+"""So that a bridge shows what it passes from one of its ports to another."""
+
 _TPACKET_V3: Final = 2
 _SO_ATTACH_FILTER: Final = 26
 _ETH_P_ALL: Final = 3
@@ -67,6 +70,8 @@ class Ring:
             )
             self._socket.setsockopt(_SOL_PACKET, _RX_RING, ring)
             self._memory = mmap.mmap(self._socket.fileno(), _BLOCK_BYTES * _BLOCKS)
+            everything = struct.pack("=iHH8x", socket.if_nametoindex(interface), _PROMISCUOUS, 0)
+            self._socket.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, everything)
             self._socket.bind((interface, _ETH_P_ALL))
         except BaseException:
             self._socket.close()
