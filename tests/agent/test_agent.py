@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from broker_lab import Broker, Ear, Heard, needs_mosquitto
+from capture_lab import FakeTap, records
 from stand_in import LAN, MAC, OTHER, OTHER_LAN, REMOTE, ROUTER, FakePlatform
 
 from gateway_agent import config
@@ -390,3 +391,30 @@ async def test_a_source_that_only_observes(site: Site, ear: Ear) -> None:
         ear.publish("policy", {"revision": 1, **blocked(MAC)})
         running.platform.happen(WEB, sent_bytes=5)
         await wait(ear, f"device/{MAC}/flows", lambda heard: heard.json["counters"]["sent_bytes"] == 5)
+
+
+async def test_a_capture_is_streamed_to_the_broker_and_ends_with_the_agent(site: Site, ear: Ear) -> None:
+    taps: list[FakeTap] = []
+
+    def prepare(platform: FakePlatform) -> None:
+        def open_tap(mac: str, headers_only: bool) -> FakeTap:
+            assert (mac, headers_only) == (MAC, True)
+            taps.append(FakeTap())
+            return taps[-1]
+
+        platform.open_tap = open_tap
+
+    async with site.agent(prepare) as running:
+        await wait(ear, "status")
+        running.platform.happen(WEB, sent_bytes=100, sent_packets=1, first=time.time(), last=time.time())
+        await wait(ear, f"device/{MAC}")
+        ear.publish("command", {"id": "cap", "command": "capture", "device": MAC, "headers_only": True})
+        assert (await wait(ear, "reply/cap"))["state"] == "running"
+        frames = [bytes((number,)) * 60_000 for number in range(20)]
+        taps[0].feed(*frames)
+        await until(lambda: not taps[0].waiting)
+    last = await wait(ear, "reply/cap", lambda heard: heard.json["state"] == "ended")
+    pieces = [heard.payload for heard in ear.heard if heard.topic == "capture/cap"]
+    assert [record.frame for record in records(b"".join(pieces))] == frames
+    assert pieces[-1] == b""
+    assert (last["reason"], last["packets"], last["bytes"]) == ("agent_stopped", 20, sum(map(len, pieces)))
