@@ -22,6 +22,7 @@ MAX_POLICY_BYTES: Final = 120 * 1024
 MAX_PROBLEMS: Final = 20
 QOS: Final = 1
 CAPABILITY_BLOCK: Final = "block"
+CAPABILITY_CAPTURE: Final = "capture"
 
 # Config entry
 CONF_GATEWAY: Final = "gateway"
@@ -99,7 +100,11 @@ MAX_ACTIVE_GAP: Final = timedelta(hours=1)
 MAX_DESTINATIONS_PER_DEVICE: Final = 2_000
 MAX_DESTINATIONS: Final = 50_000
 MAX_ROWS_PER_DEVICE: Final = 4_096
-MAX_NAMES_PER_DESTINATION: Final = 32
+MAX_HOSTS_PER_DESTINATION: Final = 32
+MAX_ADDRESSES_PER_HOST: Final = 32
+MAX_JOURNAL_ENTRIES: Final = 500
+# What happens again within this time is counted with the entry that tells it already.
+JOURNAL_REPEAT: Final = timedelta(hours=6)
 MAX_EPOCHS_PER_DEVICE: Final = 8
 MAX_LOOKUPS_PER_DEVICE: Final = 256
 MAX_DEVICES_SEEN: Final = 2_048
@@ -121,11 +126,26 @@ WARNINGS_WINDOW: Final = 60.0
 
 # Fixed: automations are written against these.
 EVENT_NEW_DESTINATION: Final = "new_destination"
+EVENT_BEHAVIOUR_CHANGED: Final = "behaviour_changed"
+EVENT_BLOCKED_ATTEMPT: Final = "blocked_attempt"
+EVENT_CONNECTION_FAILED: Final = "connection_failed"
+EVENT_CONNECTION_RESTORED: Final = "connection_restored"
+EVENT_DEVICE_SEEN: Final = "device_seen"
+EVENT_DNS_BYPASS: Final = "dns_bypass"
+EVENT_EXPERIMENT_FINISHED: Final = "experiment_finished"
+EVENT_FLOOD: Final = "flood_suspected"
+EVENT_SCAN: Final = "scan_suspected"
+EVENT_SUPPRESSED: Final = "events_suppressed"
 ACTIVITY_EVENTS: Final = [
     EVENT_NEW_DESTINATION,
-    "blocked_attempt",
-    "connection_failed",
-    "scan_suspected",
-    "flood_suspected",
-    "behaviour_changed",
+    EVENT_BLOCKED_ATTEMPT,
+    EVENT_CONNECTION_FAILED,
+    EVENT_SCAN,
+    EVENT_FLOOD,
+    EVENT_BEHAVIOUR_CHANGED,
+    EVENT_CONNECTION_RESTORED,
+    EVENT_DEVICE_SEEN,
+    EVENT_DNS_BYPASS,
+    EVENT_SUPPRESSED,
+    EVENT_EXPERIMENT_FINISHED,
 ]

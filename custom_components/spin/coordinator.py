@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntry
@@ -32,7 +33,7 @@ from .destinations import Destination, Group
 from .device import Device
 from .findings import Finding
 from .issues import Issues
-from .listener import Listener
+from .listener import Handler, Listener
 from .models import Counters, DeviceReport, Flows, GatewayInfo, Mac, Problem, Row
 from .policy import PolicyError, PolicyKeeper
 from .presence import Presence
@@ -40,6 +41,7 @@ from .registry import Registry
 from .roster import Roster
 from .rules import Change
 from .rulings import Rulings
+from .study.study import Study
 from .wire import parse_device, parse_flows, parse_mac, parse_policy, parse_policy_state
 
 _LOGGER = logging.getLogger(__name__)
@@ -69,6 +71,7 @@ class SpinCoordinator:
         self.decisions = Decisions(
             hass, self.devices, self.change_policy, lambda: self.policy.state, self.rulings
         )
+        self.study = Study(self)
         self._presence = Presence(hass, self.gateway, self.issues, self._presence_changed)
         self._root = f"{entry.data[CONF_PREFIX]}/{self.gateway}"
         self._listener = Listener(hass, self._root)
@@ -91,6 +94,7 @@ class SpinCoordinator:
         """
         await self.roster.load()
         await self.rulings.load()
+        await self.study.load()
         for unsubscribe in await self._presence.follow(self._listener):
             self.entry.async_on_unload(unsubscribe)
         await self._presence.introduced()
@@ -111,6 +115,7 @@ class SpinCoordinator:
         on_unload(async_track_time_interval(self.hass, self._tick, TICK))
         on_unload(self.hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, self._device_registry_updated))
         on_unload(self._snapshot.async_shutdown)
+        self.study.listen()
 
     async def close(self) -> None:
         """Save what is known."""
@@ -118,6 +123,7 @@ class SpinCoordinator:
         self.issues.close_all()
         await self.roster.save()
         await self.rulings.save()
+        await self.study.close()
 
     @property
     def available(self) -> bool:
@@ -175,7 +181,7 @@ class SpinCoordinator:
     @callback
     def _catch_up_is_over(self, _now: datetime) -> None:
         for device in self.devices.values():
-            device.caught_up = True
+            device.catch_up()
         self._devices_changed()
 
     @callback
@@ -233,8 +239,8 @@ class SpinCoordinator:
         report = parse_device(payload, mac)
         if report is None:
             self.seen.pop(mac, None)
-            if (device := self.devices.get(mac)) is not None:
-                device.reported = False
+            if (device := self.roster.find(mac)) is not None:
+                device.gone(mac)
             self._changed()
             return
         self._note_seen(report)
@@ -259,9 +265,10 @@ class SpinCoordinator:
         if not flows.snapshot:
             self.clock_error = flows.end - now
         known = len(device.destinations)
-        news = device.flows(flows, now, is_over=self.roster.learning_is_over)
-        for destination, row in news:
-            self._announce(device, destination, row)
+        grown = device.flows(mac, flows, now, is_over=self.roster.learning_is_over)
+        for each in grown:
+            if each.new and device.learning.over:
+                self._announce(device, each.destination, each.row)
         self.roster.keep(news=len(device.destinations) > known)
         device.changed()
         for listener in list(self._traffic_listeners):
@@ -271,7 +278,7 @@ class SpinCoordinator:
 
     def _device(self, mac: Mac, counters: Counters) -> Device | None:
         """Return the device, or a new one if it is time to show it: not before it is known who it is."""
-        device = self.devices.get(mac)
+        device = self.roster.find(mac)
         if device is not None or mac not in self.seen:
             return device
         device = self.roster.admit(self.seen[mac], counters)
@@ -310,7 +317,7 @@ class SpinCoordinator:
         if not isinstance(entry, dr.DeviceEntry) or entry.config_entry_id == self.entry.entry_id:
             return
         for kind, value in entry.connections:
-            if kind == dr.CONNECTION_NETWORK_MAC and (device := self.devices.get(value)) is not None:
+            if kind == dr.CONNECTION_NETWORK_MAC and (device := self.roster.find(value)) is not None:
                 self.registry.write(device)
 
     @callback
@@ -349,7 +356,13 @@ class SpinCoordinator:
         await mqtt.async_publish(self.hass, f"{self._root}/policy", payload, QOS, retain=True)
 
     async def _ask_snapshot(self) -> None:
-        if not self._presence.connected:
-            return
-        command = {"id": uuid.uuid4().hex, "command": "snapshot"}
+        if self._presence.connected:
+            await self.send({"id": uuid.uuid4().hex, "command": "snapshot"})
+
+    async def send(self, command: dict[str, Any]) -> None:
+        """Ask the gateway for something; its answer comes on `reply/<id>`."""
         await mqtt.async_publish(self.hass, f"{self._root}/command", json.dumps(command), QOS)
+
+    async def subscribe(self, topic: str, handler: Handler) -> CALLBACK_TYPE:
+        """Listen to a topic of the gateway (see Listener); returns how to end it."""
+        return await self._listener.subscribe(topic, handler)

@@ -1,0 +1,146 @@
+"""The captures of one gateway's devices: those that run, and the folder of those that are over."""
+
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.util import slugify
+
+from ..const import CAPABILITY_CAPTURE, DOMAIN
+from ..models import Mac
+from . import capture_files
+from .capture_files import Capture, CaptureFile
+from .capture_run import CaptureRefusedError, CaptureRun, Wanted
+
+if TYPE_CHECKING:
+    from ..coordinator import SpinCoordinator
+
+CLOSE_REASON = "home_assistant_stopped"
+
+
+def folder_of(hass: HomeAssistant) -> Path:
+    """Return where captures are kept."""
+    return Path(hass.config.path("spin", "captures"))
+
+
+class Captures:
+    """Begins and ends captures, and knows how far they are."""
+
+    def __init__(self, coordinator: SpinCoordinator) -> None:
+        """Know of none."""
+        self._coordinator = coordinator
+        self._hass = coordinator.hass
+        self._runs: dict[Mac, CaptureRun] = {}
+        self._listeners: set[CALLBACK_TYPE] = set()
+        self._epoch: str | None = None
+        # What became of the last one: its file, or the reason why there is none.
+        self.last: tuple[Capture | None, str] | None = None
+
+    @property
+    def running(self) -> dict[Mac, CaptureRun]:
+        """The captures that go on."""
+        return dict(self._runs)
+
+    @callback
+    def listen(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
+        """Have the listener called when there is progress; returns how to end it."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
+    @callback
+    def _changed(self) -> None:
+        for listener in list(self._listeners):
+            listener()
+
+    async def start(self, mac: Mac, seconds: int, max_bytes: int, *, headers_only: bool) -> str:
+        """Begin a capture; return the name of the file that it will have.
+
+        Raises:
+            ServiceValidationError: one goes on already
+            HomeAssistantError: the gateway cannot, does not answer, or the disk cannot be written
+        """
+        coordinator = self._coordinator
+        if mac in self._runs:
+            raise ServiceValidationError(translation_domain=DOMAIN, translation_key="capture_runs")
+        if not coordinator.available or coordinator.info is None:
+            raise _error("gateway_unavailable", gateway=coordinator.gateway)
+        if CAPABILITY_CAPTURE not in coordinator.info.capabilities:
+            raise _error("cannot_capture", gateway=coordinator.gateway)
+        name = coordinator.registry.name(mac)
+        wanted = Wanted(f"cap-{uuid.uuid4().hex[:12]}", mac, name, seconds, max_bytes, headers_only)
+        stamp = time.strftime("%Y-%m-%d-%H%M%S", time.gmtime())
+        file_name = f"{stamp}_{slugify(name)[:40] or 'device'}_{wanted.id[-6:]}.pcap"
+        try:
+            file = await self._hass.async_add_executor_job(CaptureFile, folder_of(self._hass), file_name)
+        except OSError as err:
+            raise _error("capture_disk", reason=str(err.strerror)) from err
+        run = self._runs[mac] = CaptureRun(self._hass, wanted, file, coordinator.send, self._changed)
+        try:
+            subscriptions = await run.begin(coordinator.subscribe)
+        except BaseException as err:
+            del self._runs[mac]
+            await run.discard()
+            if isinstance(err, CaptureRefusedError):
+                key = "capture_refused" if str(err) else "capture_unanswered"
+                raise _error(key, reason=str(err)) from err
+            raise
+        self._epoch = coordinator.info.epoch
+        coordinator.entry.async_create_background_task(
+            self._hass, self._write(run, subscriptions), f"spin capture {wanted.id}"
+        )
+        self._changed()
+        return file_name
+
+    async def _write(self, run: CaptureRun, subscriptions: list[CALLBACK_TYPE]) -> None:
+        try:
+            self.last = await run.write()
+            await self._hass.async_add_executor_job(capture_files.retain, folder_of(self._hass))
+            if run.reply is not None and run.reply.state != "ended":
+                with suppress(HomeAssistantError):
+                    await run.stop()
+        finally:
+            for unsubscribe in subscriptions:
+                unsubscribe()
+            self._runs.pop(run.wanted.mac, None)
+            self._changed()
+
+    async def stop(self, mac: Mac) -> None:
+        """End a capture early; what was captured is kept.
+
+        Raises:
+            ServiceValidationError: there is none
+        """
+        run = self._runs.get(mac)
+        if run is None:
+            raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_capture")
+        await run.stop()
+
+    @callback
+    def gateway_changed(self) -> None:
+        """End what the gateway does not know any more."""
+        info = self._coordinator.info
+        if not self._runs or (self._coordinator.available and info and info.epoch == self._epoch):
+            return
+        for run in self._runs.values():
+            run.leave("gateway_lost")
+
+    async def close(self) -> None:
+        """End all, and keep what there is."""
+        for run in list(self._runs.values()):
+            with suppress(HomeAssistantError):
+                await run.stop()
+            run.leave(CLOSE_REASON)
+
+    async def listed(self) -> list[Capture]:
+        """Return the captures that are over, the newest first."""
+        return await self._hass.async_add_executor_job(capture_files.listed, folder_of(self._hass))
+
+
+def _error(key: str, **placeholders: str) -> HomeAssistantError:
+    return HomeAssistantError(
+        translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders or None
+    )

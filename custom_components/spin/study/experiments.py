@@ -1,0 +1,199 @@
+"""Runs the experiments of a gateway's devices.
+
+What is cut off is cut off until a time that the gateway's kernel keeps, so it ends by itself, whatever
+becomes of Home Assistant. Here it is recorded, ended in order, and told.
+"""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from homeassistant.core import CALLBACK_TYPE, callback
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers.event import async_call_later
+
+from ..const import DOMAIN, EVENT_EXPERIMENT_FINISHED
+from ..decisions import Decision
+from ..models import Mac, Rule
+from ..rules import BLOCK
+from ..rulings import TIMER, USER, Ruling
+from .experiment import Experiment, Kind, Outcome
+from .record import Record
+
+if TYPE_CHECKING:
+    from ..coordinator import SpinCoordinator
+
+_LOGGER = logging.getLogger(__name__)
+
+# What the device did last arrives with the next message of its traffic.
+GRACE = 2.0
+# A gateway that was not heard for a while has told all by then.
+AFTER_RESTART = 15.0
+REASON = "experiment"
+MAX_TOLD = 10
+
+
+class Experiments:
+    """The experiments that go on, one for each device at most."""
+
+    def __init__(self, coordinator: SpinCoordinator, record: Callable[[Mac], Record]) -> None:
+        """Know of none."""
+        self._coordinator = coordinator
+        self._record = record
+        self._timers: dict[Mac, CALLBACK_TYPE] = {}
+
+    def running(self, mac: Mac) -> Experiment | None:
+        """Return the experiment that goes on with a device."""
+        return self._record(mac).running if mac in self._timers else None
+
+    async def start(
+        self, mac: Mac, kind: Kind, seconds: float, only: tuple[str, ...] = (), user_id: str | None = None
+    ) -> Experiment:
+        """Begin one.
+
+        Raises:
+            ServiceValidationError: one goes on already, or the device is cut off, or must stay reachable
+            PolicyError: the gateway does not cut it off; nothing has changed
+        """
+        self._check(mac, kind)
+        now = time.time()
+        experiment = Experiment(uuid.uuid4().hex[:12], kind, now, now + seconds, only)
+        if experiment.blocks:
+            await self._coordinator.decisions.enforce(
+                self._cut(mac, experiment), Ruling(USER, user_id, reason=REASON)
+            )
+            experiment.started = time.time()
+        self._record(mac).begin(experiment)
+        self._set_timer(mac, max(0.0, experiment.ends - time.time()) + self._grace())
+        await self._coordinator.study.save()
+        self._coordinator.study.changed(mac)
+        return experiment
+
+    def _check(self, mac: Mac, kind: Kind) -> None:
+        if self._record(mac).running is not None:
+            raise _refusal("experiment_runs")
+        if kind != "normal" and self._coordinator.is_blocked(mac):
+            raise _refusal("experiment_blocked")
+
+    def _cut(self, mac: Mac, experiment: Experiment) -> list[Decision]:
+        until = self._coordinator.gateway_time() + experiment.ends - time.time()
+        return [Decision("block", mac, rule, until) for rule in _rules(experiment)]
+
+    async def _restore(self, mac: Mac, experiment: Experiment) -> None:
+        await self._coordinator.decisions.enforce(_ends(mac, experiment), Ruling(TIMER, reason=REASON))
+
+    def _grace(self) -> float:
+        info = self._coordinator.info
+        return GRACE + (info.interval if info else 0.0)
+
+    def _set_timer(self, mac: Mac, seconds: float) -> None:
+        async def over(_now: datetime) -> None:
+            await self._finish(mac, "completed")
+
+        self._timers[mac] = async_call_later(self._coordinator.hass, seconds, over)
+
+    async def stop(self, mac: Mac) -> Experiment:
+        """End the experiment with a device before its time.
+
+        Raises:
+            ServiceValidationError: there is none
+            PolicyError: the gateway does not confirm; the experiment goes on
+        """
+        experiment = self.running(mac)
+        if experiment is None:
+            raise _refusal("no_experiment")
+        if experiment.blocks:
+            await self._restore(mac, experiment)
+        await self._finish(mac, "stopped")
+        return experiment
+
+    @callback
+    def resume(self, records: dict[Mac, Record]) -> None:
+        """Go on with what ran when Home Assistant stopped; what is over by now is ended in order."""
+        for mac, record in records.items():
+            if record.running is not None:
+                left = max(0.0, record.running.ends - time.time()) + self._grace()
+                self._set_timer(mac, max(left, AFTER_RESTART))
+
+    @callback
+    def close(self) -> None:
+        """Leave the experiments to the kernel's clock, until Home Assistant is back."""
+        for cancel in self._timers.values():
+            cancel()
+        self._timers.clear()
+
+    @callback
+    def gateway_changed(self) -> None:
+        """End the experiments whose block somebody has taken away."""
+        state = self._coordinator.policy.state
+        if state is None or not state.enforced or not self._coordinator.available:
+            return
+        for mac in list(self._timers):
+            experiment = self._record(mac).running
+            if experiment is None or not experiment.blocks or experiment.ends <= time.time():
+                continue
+            if all(end.change([mac])(state.policy) == state.policy for end in _ends(mac, experiment)):
+                self._coordinator.hass.async_create_task(self._finish(mac, "interrupted"))
+
+    @callback
+    def forget(self, mac: Mac) -> None:
+        """Forget a device that is gone."""
+        if (cancel := self._timers.pop(mac, None)) is not None:
+            cancel()
+
+    async def _finish(self, mac: Mac, outcome: Outcome) -> None:
+        cancel = self._timers.pop(mac, None)
+        record = self._record(mac)
+        experiment = record.running
+        if cancel is None or experiment is None:
+            return
+        cancel()
+        experiment.end(outcome, min(time.time(), experiment.ends))
+        if experiment.blocks and outcome == "completed":
+            try:
+                await self._restore(mac, experiment)
+            except HomeAssistantError as err:
+                # The kernel has let go of it all the same: only the rule's remains are still listed.
+                _LOGGER.info("The rule of an experiment that is over could not be tidied up: %s", err)
+        self._tell(mac, record, experiment)
+        await self._coordinator.study.save()
+        self._coordinator.study.changed(mac)
+
+    def _tell(self, mac: Mac, record: Record, experiment: Experiment) -> None:
+        device = self._coordinator.devices.get(mac)
+        if device is None:
+            return
+        tried = list(dict.fromkeys(contact.target for contact, _ in experiment.in_order()))
+        unusual = [contact.target for contact, attempt in experiment.in_order() if not attempt.usual]
+        checks = record.checks()
+        device.announce(
+            EVENT_EXPERIMENT_FINISHED,
+            {
+                "id": experiment.id,
+                "kind": experiment.kind,
+                "outcome": experiment.outcome,
+                "tried": ", ".join(tried[:MAX_TOLD]),
+                "tried_count": len(tried),
+                "unusual": ", ".join(dict.fromkeys(unusual[:MAX_TOLD])),
+                "connectivity_checks": ", ".join(
+                    contact.target
+                    for contact, attempt in experiment.in_order()[:MAX_TOLD]
+                    if attempt.check(contact) or contact in checks
+                ),
+            },
+        )
+
+
+def _rules(experiment: Experiment) -> list[Rule | None]:
+    return [Rule(BLOCK, name=name) for name in experiment.only] or [None]
+
+
+def _ends(mac: Mac, experiment: Experiment) -> list[Decision]:
+    return [Decision("unblock", mac, rule) for rule in _rules(experiment)]
+
+
+def _refusal(key: str) -> ServiceValidationError:
+    return ServiceValidationError(translation_domain=DOMAIN, translation_key=key)

@@ -1,0 +1,72 @@
+"""Keeps the studies of a gateway's devices over restarts, in a file of their own."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.storage import Store
+
+from ..const import DOMAIN
+from ..models import Mac
+from ..wire import parse_mac
+from .record import Record
+
+_LOGGER = logging.getLogger(__name__)
+
+VERSION = 1
+# Traffic may wait: after a crash these minutes are missing in the studies. Experiments may not.
+SAVE_DELAY = 300.0
+
+type Records = dict[Mac, Record]
+
+
+class StudyStore:
+    """Written with delay, and when Home Assistant stops."""
+
+    def __init__(self, hass: HomeAssistant, entry_id: str, contents: Callable[[], Records]) -> None:
+        """Store what `contents` returns."""
+        self._hass = hass
+        self._store = Store[dict[str, Any]](
+            hass,
+            VERSION,
+            f"{DOMAIN}.{entry_id}.study",
+            atomic_writes=True,
+            serialize_in_event_loop=False,
+        )
+        self._contents = contents
+
+    async def load(self) -> Records:
+        """Return what is known from before; what cannot be read is forgotten, and said."""
+        stored = await self._store.async_load()
+        return {} if stored is None else await self._hass.async_add_executor_job(_restore, stored)
+
+    def save_later(self) -> None:
+        """Have it written within some minutes."""
+        self._store.async_delay_save(self._as_dict, SAVE_DELAY)
+
+    async def save(self) -> None:
+        """Write it now."""
+        await self._store.async_save(await self._hass.async_add_executor_job(self._as_dict))
+
+    async def remove(self) -> None:
+        """Delete it."""
+        await self._store.async_remove()
+
+    def _as_dict(self) -> dict[str, Any]:
+        return {"devices": {mac: record.as_dict() for mac, record in list(self._contents().items())}}
+
+
+def _restore(stored: dict[str, Any]) -> Records:
+    records: Records = {}
+    try:
+        devices = stored["devices"].items()
+    except AttributeError, KeyError, TypeError:
+        _LOGGER.warning("What is stored of the studies cannot be read; they begin anew")
+        return records
+    for mac, kept in devices:
+        try:
+            records[parse_mac(mac)] = Record.from_dict(kept)
+        except (AttributeError, KeyError, TypeError, ValueError) as err:
+            _LOGGER.warning("Forgetting the studies of a device that cannot be read: %r", err)
+    return records

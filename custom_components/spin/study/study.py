@@ -1,0 +1,120 @@
+"""The studies of one gateway's devices: fed with their traffic, kept over restarts."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from homeassistant.core import CALLBACK_TYPE, callback
+from homeassistant.helpers.event import async_track_time_interval
+
+from ..device import Device
+from ..models import Flows, Mac
+from .captures import Captures
+from .experiment import Experiment
+from .experiments import Experiments
+from .periods import Periods
+from .record import Record
+from .store import StudyStore
+from .versions import firmware_of
+
+if TYPE_CHECKING:
+    from ..coordinator import SpinCoordinator
+
+TICK = timedelta(minutes=1)
+# Over all devices and periods; then the oldest periods go.
+MAX_CONTACTS_IN_ALL = 20_000
+
+type Listener = Callable[[Mac], None]
+
+
+class Study:
+    """All studies of one gateway."""
+
+    def __init__(self, coordinator: SpinCoordinator) -> None:
+        """Know of nothing yet."""
+        self._coordinator = coordinator
+        self._records: dict[Mac, Record] = {}
+        self._store = StudyStore(coordinator.hass, coordinator.entry.entry_id, lambda: self._records)
+        self._listeners: set[Listener] = set()
+        self.experiments = Experiments(coordinator, self.record)
+        self.captures = Captures(coordinator)
+
+    async def load(self) -> None:
+        """Load what is known from before."""
+        self._records.update(await self._store.load())
+
+    @callback
+    def listen(self) -> None:
+        """Take part in all that the gateway says from now on."""
+        on_unload = self._coordinator.entry.async_on_unload
+        on_unload(self._coordinator.listen_flows(self._flows))
+        on_unload(self._coordinator.listen_gateway(self.experiments.gateway_changed))
+        on_unload(self._coordinator.listen_gateway(self.captures.gateway_changed))
+        on_unload(async_track_time_interval(self._coordinator.hass, self._tick, TICK))
+        self._note_firmware()
+        self.experiments.resume(self._records)
+
+    async def close(self) -> None:
+        """Save what is known; what the gateway does goes on."""
+        self.experiments.close()
+        await self.captures.close()
+        await self.save()
+
+    async def save(self) -> None:
+        """Save what is known now."""
+        await self._store.save()
+
+    def record(self, mac: Mac) -> Record:
+        """Return what is kept of a device."""
+        record = self._records.get(mac)
+        if record is None:
+            record = self._records[mac] = Record(Periods.beginning(time.time()))
+        return record
+
+    def experiment_of(self, mac: Mac) -> Experiment | None:
+        """Return the experiment that goes on with a device."""
+        return self.experiments.running(mac)
+
+    @callback
+    def listen_changes(self, listener: Listener) -> CALLBACK_TYPE:
+        """Have the listener called with a device when something began or ended; returns how to end it."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
+
+    @callback
+    def changed(self, mac: Mac) -> None:
+        """Tell the listeners."""
+        for listener in list(self._listeners):
+            listener(mac)
+
+    @callback
+    def _flows(self, device: Device, flows: Flows) -> None:
+        shift = self._coordinator.gateway_time() - time.time()
+        self.record(device.mac).take(flows, device.destinations.grown, time.time(), shift)
+        self._store.save_later()
+
+    @callback
+    def _tick(self, _now: datetime) -> None:
+        for mac in self._records.keys() - self._coordinator.devices.keys():
+            del self._records[mac]
+            self.experiments.forget(mac)
+        if self._coordinator.available:
+            for mac in self._coordinator.devices:
+                self.record(mac).heard(TICK.total_seconds())
+        self._note_firmware()
+        self._hold_bound()
+
+    def _note_firmware(self) -> None:
+        for mac in list(self._coordinator.devices):
+            if self.record(mac).periods.firmware_is(firmware_of(self._coordinator.hass, mac), time.time()):
+                self.changed(mac)
+
+    def _hold_bound(self) -> None:
+        excess = sum(record.periods.size for record in self._records.values()) - MAX_CONTACTS_IN_ALL
+        while excess > 0:
+            longest = max(
+                (record.periods for record in self._records.values()),
+                key=lambda periods: (len(periods), periods.size),
+            )
+            excess -= longest.shrink() or longest.present.halve()
