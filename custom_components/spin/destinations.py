@@ -2,144 +2,93 @@
 
 A destination is a group, a protocol and a port. The group is the registrable domain of the name
 that the device asked for (public suffix list, with its private section), the full name where the
-list gives none, and the address where there is no name. The gateway reports rows, one for each
-address, whose counters are cumulative within an epoch; here they add up per destination.
+list gives none, and the address where there is no name. A destination has one or more hosts: full
+names, or an address. Times are of Home Assistant's clock unless said otherwise.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 from publicsuffixlist import PublicSuffixList
 
-from .const import (
-    MAX_DESTINATIONS_PER_DEVICE,
-    MAX_NAMES_PER_DESTINATION,
-    MAX_ROWS_PER_DEVICE,
-)
-from .models import Growth, Row, RowCounters, Rule
-from .totals import growth
+from .const import MAX_CLOCK_ERROR, MAX_DESTINATIONS_PER_DEVICE, MAX_ROWS_PER_DEVICE
+from .destination import Destination, Key, is_meant
+from .hosts import ALLOWED, LEARNED, NEW, VERDICTS, AddressCounters, Host, Intern, Remote
+from .models import Flows, Growth, Mac, Row, RowCounters, Rule
+from .windows import NOTHING
 
-LEARNED = "learned"
-NEW = "new"
-ALLOWED = "allowed"
-VERDICTS = (LEARNED, NEW, ALLOWED)
+__all__ = ["ALLOWED", "LEARNED", "NEW", "VERDICTS", "AddressCounters", "Destination", "Host", "Key"]
 
 type Group = Callable[[str], str]
+
+# A time that lies further back is that of a clock that was wrong.
+_MAX_AGE = 366 * 86_400.0
 
 
 def load_grouping() -> Group:
     """Return the function from a name to its registrable domain. Reads a file: not in the event loop."""
     suffixes = PublicSuffixList()
 
-    @lru_cache(maxsize=8192)
+    @lru_cache(maxsize=65_536)
     def group(name: str) -> str:
         return suffixes.privatesuffix(name) or name
 
     return group
 
 
-class Key(NamedTuple):
-    """What tells destinations of a device apart."""
+class Grown(NamedTuple):
+    """A row of a message in which something is new, and where it was counted.
 
-    group: str
-    protocol: str
-    port: int
+    Args:
+        new: whether the destination was not known before
+    """
 
-
-class Instance(NamedTuple):
-    """What tells the gateway's rows of a device apart within an epoch."""
-
-    name: str | None
-    address: str
-    protocol: str
-    port: int
-    first: float
-
-
-def _remember(texts: dict[str, None], text: str) -> None:
-    """Put the text last, and forget the first when there are too many."""
-    texts.pop(text, None)
-    texts[text] = None
-    if len(texts) > MAX_NAMES_PER_DESTINATION:
-        del texts[next(iter(texts))]
+    destination: Destination
+    host: Host
+    row: Row
+    growth: RowCounters
+    new: bool
 
 
 @dataclass(slots=True)
-class Destination:
-    """One destination of a device; times are of the gateway's clock."""
+class Source:
+    """The rows of one MAC address: those that began up to the horizon may have been counted and forgotten."""
 
-    key: Key
-    first: float
-    last: float
-    verdict: str
-    name_source: str | None = None
-    counters: RowCounters = field(default_factory=RowCounters)
-    names: dict[str, None] = field(default_factory=dict)
-    addresses: dict[str, None] = field(default_factory=dict)
+    epoch: str
+    horizon: float = 0.0
 
-    def add(self, row: Row, new: Iterable[int]) -> None:
-        """Add the traffic that is new in a row."""
-        self.first = min(self.first, row.first)
-        self.last = max(self.last, row.last)
-        self.counters = RowCounters(*map(sum, zip(self.counters, new, strict=True)))
-        self.name_source = row.name_source or self.name_source
-        if row.name is not None:
-            _remember(self.names, row.name)
-        _remember(self.addresses, row.address)
 
-    def is_meant_by(self, rule: Rule) -> bool:
-        """Return whether a rule's name or address stands for this destination as a whole."""
-        if rule.name is None:
-            return set(self.addresses) == {rule.address}
-        names = self.names or {self.key.group: None}
-        return all(name == rule.name or name.endswith(f".{rule.name}") for name in names)
+class _Clock:
+    """Tells the times of one message by Home Assistant's clock, whatever the gateway's clock says."""
 
-    def as_list(self) -> list[Any]:
-        """Return what is stored."""
-        return [
-            *self.key,
-            self.first,
-            self.last,
-            self.verdict,
-            self.name_source,
-            list(self.counters),
-            list(self.names),
-            list(self.addresses),
-        ]
+    __slots__ = ("_now", "_shift")
 
-    @classmethod
-    def from_list(cls, stored: list[Any]) -> Self:
-        """Restore; raises ValueError or TypeError when it is not what was stored."""
-        group, protocol, port, first, last, verdict, source, counters, names, addresses = stored
-        if verdict not in VERDICTS:
-            raise ValueError(f"verdict {verdict!r}")
-        return cls(
-            Key(str(group), str(protocol), int(port)),
-            float(first),
-            float(last),
-            verdict,
-            None if source is None else str(source),
-            RowCounters(*map(int, counters)),
-            {str(name): None for name in names},
-            {str(address): None for address in addresses},
-        )
+    def __init__(self, end: float, now: float) -> None:
+        """Compare the time that the message ends with to the time when it came."""
+        self._now = now
+        self._shift = now - end if abs(now - end) > MAX_CLOCK_ERROR else 0.0
+
+    def local(self, at: float) -> float:
+        """Return a time of the message; it lies neither in the future nor ages back."""
+        local = at + self._shift if self._shift else at
+        return local if 0 <= self._now - local <= _MAX_AGE else self._now
 
 
 class Destinations:
     """All known destinations of one device."""
 
-    def __init__(self, group: Group) -> None:
-        """Begin with none."""
+    def __init__(
+        self, group: Group, known: Iterable[Destination] = (), sources: dict[Mac, Source] | None = None
+    ) -> None:
+        """Begin with these."""
         self._group = group
-        # What the newest message had of the Internet.
+        self._known = {destination.key: destination for destination in known}
+        self._sources = sources or {}
+        self._rows = sum(len(host.remotes) for destination in self for host in destination.each)
+        self._forgotten = 0
         self.grown: list[Growth] = []
-        self._known: dict[Key, Destination] = {}
-        self._epoch: str | None = None
-        self._rows: dict[Instance, RowCounters] = {}
-        # Rows that began up to here may have been counted and forgotten.
-        self._horizon = 0.0
 
     def __len__(self) -> int:
         """Return how many are known."""
@@ -153,83 +102,185 @@ class Destinations:
         """Return whether the device is known to talk to this."""
         return key in self._known
 
+    def get(self, key: Key) -> Destination | None:
+        """Return a known destination."""
+        return self._known.get(key)
+
     def key(self, row: Row) -> Key:
         """Return the destination that a row belongs to."""
         return Key(row.address if row.name is None else self._group(row.name), row.protocol, row.port)
 
-    def take(self, epoch: str, rows: Iterable[Row], verdict: str) -> list[tuple[Destination, Row]]:
-        """Count the rows of an epoch in, later epochs after earlier ones.
+    def take(self, mac: Mac, flows: Flows, verdict: str, now: float) -> list[Grown]:
+        """Count the rows of a message in, those of later epochs after those of earlier ones.
 
         Local rows are left out, and rows in which the device did not do anything itself.
 
-        Returns:
-            the destinations that were not known, each with its first row; they get `verdict`
+        Args:
+            mac: which of the device's MAC addresses it is about
+            flows: the message
+            verdict: what destinations get that were not known
+            now: when it came
         """
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self._rows.clear()
-            self._horizon = 0.0
-        news = []
-        self.grown = []
-        for row in rows:
+        source = self._sources.get(mac)
+        if source is None or source.epoch != flows.epoch:
+            source = self._sources[mac] = Source(flows.epoch)
+        clock = _Clock(flows.end, now)
+        known, group = self._known, self._group
+        grown: list[Grown] = []
+        for row in flows.rows:
             if row.local or not (row.sent_packets or row.counters.blocked):
                 continue
-            key = self.key(row)
-            destination = self._known.get(key)
-            if destination is None:
-                destination = self._known[key] = Destination(key, row.first, row.last, verdict)
-                news.append((destination, row))
-            new = RowCounters(*self._count(row))
-            self.grown.append(Growth(row, new))
-            destination.add(row, new)
+            key = Key(row.address if row.name is None else group(row.name), row.protocol, row.port)
+            destination = known.get(key)
+            if new := destination is None:
+                if flows.snapshot and row.first <= source.horizon:
+                    continue  # it was forgotten, and nothing happened since
+                destination = known[key] = Destination(key, clock.local(row.first))
+            host = destination.host(row.name or row.address)
+            if host is None:
+                host = self._add_host(destination, row, verdict, clock)
+            remote = host.remote(mac, row.address)
+            if remote is None:
+                remote = self._add_remote(host, mac, row, source, clock)
+            growth = remote.grow(flows.epoch, row)
+            if growth is NOTHING and not new:
+                continue
+            at = clock.local(row.last)
+            remote.last = at
+            host.last = max(at, host.last)
+            if row.name_source is not None:
+                host.name_source = row.name_source
+            host.history.add(at, growth, now)
+            grown.append(Grown(destination, host, row, growth, new))
+        self._hold_bounds()
+        self.grown = [Growth(each.row, each.growth) for each in grown]
+        return grown
+
+    def _add_host(self, destination: Destination, row: Row, verdict: str, clock: _Clock) -> Host:
+        """Add a host; one of a destination that is known is judged as that is."""
+        if destination.hosts:
+            verdict = destination.verdict
+        host = Host(row.name or row.address, verdict, clock.local(row.first), named=row.name is not None)
+        for stale in destination.add(host):
+            self._dropped(stale.remotes)
+        return host
+
+    def _add_remote(self, host: Host, mac: Mac, row: Row, source: Source, clock: _Clock) -> Remote:
+        remote = Remote(mac, source.epoch, row, clock.local(row.first))
+        if row.first <= source.horizon:
+            remote.begin_at(row.counters)
+        host.remotes += (remote,)
+        self._rows += 1
+        if stale := host.excess():
+            host.drop(stale)
+            self._dropped(stale)
+        return remote
+
+    def _dropped(self, remotes: Iterable[Remote]) -> None:
+        """Take note of rows that are forgotten, lest they be counted again."""
+        for remote in remotes:
+            self._rows -= 1
+            source = self._sources.get(remote.mac)
+            if source is not None and source.epoch == remote.epoch:
+                source.horizon = max(source.horizon, remote.instance)
+
+    def _hold_bounds(self) -> None:
         if len(self._known) > MAX_DESTINATIONS_PER_DEVICE:
             self.forget_oldest()
-        return news
+        if self._rows <= MAX_ROWS_PER_DEVICE:
+            return
+        rows = [
+            (remote.last, host, remote) for known in self for host in known.each for remote in host.remotes
+        ]
+        rows.sort(key=lambda row: row[0])
+        for _, host, remote in rows[: len(rows) // 16]:
+            host.drop({remote})
+            self._dropped((remote,))
 
-    def _count(self, row: Row) -> list[int]:
-        instance = Instance(row.name, row.address, row.protocol, row.port, row.first)
-        seen = self._rows.pop(instance, None)
-        if seen is None:
-            seen = row.counters if row.first <= self._horizon else RowCounters()
-        self._rows[instance] = RowCounters(*map(max, seen, row.counters, strict=True))
-        if len(self._rows) > MAX_ROWS_PER_DEVICE:
-            oldest = next(iter(self._rows))
-            del self._rows[oldest]
-            self._horizon = max(self._horizon, oldest.first)
-        return growth(seen, row.counters)
+    def allow(self, rule: Rule, *, allowed: bool = True) -> int:
+        """Take note that the user allows what a rule names, or does not any more; return how many changed."""
+        changed = 0
+        for host in (host for known in self for host in known.each if is_meant(host, rule)):
+            before, was = host.verdict, LEARNED if host.learned else NEW
+            host.verdict = ALLOWED if allowed else was if before == ALLOWED else before
+            changed += host.verdict != before
+        return changed
 
-    def allow(self, rule: Rule) -> None:
-        """Take note that the user allows what a rule names: it is news no more."""
-        for destination in self._known.values():
-            if destination.is_meant_by(rule):
-                destination.verdict = ALLOWED
+    def accept_all(self) -> int:
+        """Take note that the user allows all that is new; return how many destinations that were."""
+        new = [known for known in self if known.verdict == NEW]
+        for destination in new:
+            destination.verdict = ALLOWED
+        return len(new)
+
+    def forget(self, destinations: Iterable[Destination]) -> None:
+        """Forget destinations; the next contact is the first one again."""
+        for destination in destinations:
+            del self._known[destination.key]
+            for host in destination.each:
+                self._dropped(host.remotes)
 
     def forget_oldest(self) -> int:
-        """Forget the twentieth part that was not contacted for longest; return how many."""
-        stale = sorted(self._known.values(), key=lambda destination: destination.last)
+        """Forget the twentieth part that was not contacted for longest, of the learned ones first.
+
+        Returns:
+            how many
+        """
+        stale = sorted(self, key=lambda known: (known.verdict != LEARNED, known.last))
         stale = stale[: max(1, len(stale) // 20)]
-        for destination in stale:
-            del self._known[destination.key]
+        self.forget(stale)
+        self._forgotten += len(stale)
         return len(stale)
+
+    def take_forgotten(self) -> int:
+        """Return how many were forgotten for want of room since this was asked last."""
+        forgotten, self._forgotten = self._forgotten, 0
+        return forgotten
+
+    def join(self, other: Self) -> None:
+        """Add what is known of other MAC addresses of the same device."""
+        self._sources |= other._sources
+        self._rows += other._rows
+        for destination in other:
+            ours = self._known.setdefault(destination.key, destination)
+            if ours is not destination:
+                for stale in ours.join(destination):
+                    self._dropped(stale.remotes)
+        while len(self._known) > MAX_DESTINATIONS_PER_DEVICE:
+            self.forget_oldest()
+        self._hold_bounds()
+
+    def take_out(self, mac: Mac) -> Self:
+        """Return what is known of one MAC address, and drop that here."""
+        parts = {known: part for known in self if (part := known.take_out(mac)) is not None}
+        for known in parts:
+            if not known.each and known.rest is None:
+                del self._known[known.key]
+        source = self._sources.pop(mac, None)
+        taken = type(self)(self._group, parts.values(), {mac: source} if source else {})
+        self._rows -= taken.rows
+        return taken
+
+    @property
+    def rows(self) -> int:
+        """How many rows of the gateway are kept track of."""
+        return self._rows
 
     def as_dict(self) -> dict[str, Any]:
         """Return what is stored; may be called from another thread."""
         return {
             "known": [destination.as_list() for destination in self],
-            "epoch": self._epoch,
-            "horizon": self._horizon,
-            "rows": [[*row, *seen] for row, seen in list(self._rows.items())],
+            "sources": {mac: [source.epoch, source.horizon] for mac, source in list(self._sources.items())},
         }
 
     @classmethod
-    def from_dict(cls, group: Group, stored: dict[str, Any]) -> Self:
+    def from_dict(cls, group: Group, stored: dict[str, Any], intern: Intern) -> Self:
         """Restore; raises ValueError, TypeError or KeyError when it is not what was stored."""
-        self = cls(group)
-        for item in stored["known"]:
-            destination = Destination.from_list(item)
-            self._known[destination.key] = destination
-        self._epoch = stored["epoch"]
-        self._horizon = float(stored["horizon"])
-        for name, address, protocol, port, first, *seen in stored["rows"]:
-            self._rows[Instance(name, address, protocol, port, first)] = RowCounters(*map(int, seen))
-        return self
+        return cls(
+            group,
+            [Destination.from_list(destination, intern) for destination in stored["known"]],
+            {
+                intern(mac): Source(intern(epoch), float(horizon))
+                for mac, (epoch, horizon) in stored["sources"].items()
+            },
+        )

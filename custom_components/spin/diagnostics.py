@@ -87,7 +87,7 @@ def _device(coordinator: SpinCoordinator, device: Device) -> dict[str, Any]:
         "addresses": len(device.addresses),
         "reported": device.reported,
         "blocked": coordinator.is_blocked(device.mac),
-        "totals": device.totals.total._asdict(),
+        "totals": device.total._asdict(),
         "learning": device.learning.as_dict(),
         "destinations": len(device.destinations),
         "destinations_without_name": sum(not known.names for known in device.destinations),

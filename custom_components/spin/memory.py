@@ -2,61 +2,120 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple, override
 
+import orjson
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.json import json_fragment
 from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN
 from .destinations import Group
 from .device import Device
-from .models import Mac
+from .issues import Issues
+from .migration import from_version_1
 from .wire import parse_mac
 
 _LOGGER = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 MINOR_VERSION = 1
 
+_DAMAGE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+# A device that changes while it is read is read again; each time that is less likely.
+_ATTEMPTS = 20
 
-def _store(hass: HomeAssistant, entry_id: str) -> Store[dict[str, Any]]:
-    return Store(
-        hass,
-        VERSION,
-        f"{DOMAIN}.{entry_id}",
-        minor_version=MINOR_VERSION,
-        atomic_writes=True,
-        serialize_in_event_loop=False,
-    )
+
+class Contents(NamedTuple):
+    """All that is stored: for how many seconds the gateway was heard in all, and its devices."""
+
+    heard: float
+    devices: list[Device]
+
+
+class _Store(Store[dict[str, Any]]):
+    """One file in Home Assistant's storage."""
+
+    def __init__(self, hass: HomeAssistant, key: str, group: Group | None = None) -> None:
+        """Name the file; without `group` it can only be written and removed."""
+        super().__init__(
+            hass,
+            VERSION,
+            key,
+            minor_version=MINOR_VERSION,
+            atomic_writes=True,
+            serialize_in_event_loop=False,
+        )
+        self._group = group
+
+    @override
+    async def _async_migrate_func(
+        self, old_major_version: int, old_minor_version: int, old_data: dict[str, Any]
+    ) -> dict[str, Any]:
+        return await self.hass.async_add_executor_job(from_version_1, old_data, self._group)
+
+
+def _key(entry_id: str) -> str:
+    return f"{DOMAIN}.{entry_id}"
 
 
 async def remove_stored(hass: HomeAssistant, entry_id: str) -> None:
     """Delete what is stored of a gateway's devices."""
-    await _store(hass, entry_id).async_remove()
+    await _Store(hass, _key(entry_id)).async_remove()
 
 
 class Memory:
     """One file in Home Assistant's storage, written with delay and when Home Assistant stops."""
 
-    def __init__(self, hass: HomeAssistant, entry_id: str, contents: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry_id: str,
+        group: Group,
+        contents: Callable[[], Contents],
+        issues: Issues,
+    ) -> None:
         """Store what `contents` returns; that is called from another thread."""
-        self._store = _store(hass, entry_id)
+        self._store = _Store(hass, _key(entry_id), group)
         self._hass = hass
+        self._group = group
         self._contents = contents
+        self._issues = issues
         self._due: float | None = None
 
-    async def load(self, group: Group) -> tuple[dict[Mac, Device], float]:
-        """Return the devices, and for how many seconds the gateway was heard in all."""
-        stored = await self._store.async_load()
-        if stored is None:
-            return {}, 0.0
+    async def load(self) -> Contents:
+        """Return what was stored. What cannot be read is set aside, and the user is told."""
+        there = await self._hass.async_add_executor_job(Path(self._store.path).exists)
         try:
-            return await self._hass.async_add_executor_job(_restore, stored, group)
-        except AttributeError, KeyError, TypeError, ValueError:
+            stored = await self._store.async_load()
+        except _DAMAGE:
+            _LOGGER.exception("What is stored in %s is no such document", self._store.path)
+            self._lost(await self._hass.async_add_executor_job(self._set_aside))
+            return Contents(0.0, [])
+        if stored is None:
+            if there:  # no JSON; Home Assistant has renamed it and says where to
+                self._lost(f"{self._store.path}.corrupt.*")
+            return Contents(0.0, [])
+        contents, errors = await self._hass.async_add_executor_job(_restore, stored, self._group)
+        if errors:
+            for error in errors:
+                _LOGGER.warning("Forgetting what cannot be read: %s", error)
             aside = f"{self._store.key}.unreadable"
-            _LOGGER.exception("What is stored cannot be read; it is set aside as %s", aside)
-            await Store[dict[str, Any]](self._hass, VERSION, aside).async_save(stored)
-            return {}, 0.0
+            await _Store(self._hass, aside).async_save(stored)
+            self._lost(self._hass.config.path(".storage", aside))
+        return contents
+
+    def _lost(self, backup: str) -> None:
+        self._issues.open("memory_lost", backup=backup)
+
+    def _set_aside(self) -> str:
+        path = Path(self._store.path)
+        aside = path.with_name(f"{path.name}.unreadable.{datetime.now(UTC):%Y%m%dT%H%M%S}")
+        if path.exists():
+            path.rename(aside)
+        return str(aside)
 
     @callback
     def save_later(self, delay: float) -> None:
@@ -68,19 +127,46 @@ class Memory:
 
     def _write(self) -> dict[str, Any]:
         self._due = None
-        return self._contents()
+        return self._document()
+
+    def _document(self) -> dict[str, Any]:
+        """Return the document; each device is made JSON by itself, lest it keeps the event loop waiting."""
+        contents = self._contents()
+        return {
+            "heard": contents.heard,
+            "devices": {device.mac: json_fragment(_as_json(device)) for device in contents.devices},
+        }
 
     async def save(self) -> None:
         """Write it now."""
         self._due = None
-        await self._store.async_save(await self._hass.async_add_executor_job(self._contents))
+        await self._store.async_save(await self._hass.async_add_executor_job(self._document))
 
 
-def _restore(stored: dict[str, Any], group: Group) -> tuple[dict[Mac, Device], float]:
-    devices: dict[Mac, Device] = {}
-    for mac, kept in stored["devices"].items():
+def _as_json(device: Device) -> bytes:
+    """Return a device as JSON, as it was at one time although the event loop goes on."""
+    for _ in range(_ATTEMPTS):
+        edition = device.edition
+        stored = device.as_dict()
+        if edition % 2 == 0 and device.edition == edition:
+            break
+    return orjson.dumps(stored)
+
+
+def _restore(stored: dict[str, Any], group: Group) -> tuple[Contents, list[str]]:
+    """Restore what can be read, and say what cannot."""
+    devices: list[Device] = []
+    errors: list[str] = []
+    texts: dict[str, str] = {}
+    try:
+        heard, kept = float(stored["heard"]), stored["devices"].items()
+    except _DAMAGE as error:
+        return Contents(0.0, []), [repr(error)]
+    for mac, device in kept:
         try:
-            devices[mac] = Device.from_dict(parse_mac(mac), group, kept)
-        except (AttributeError, KeyError, TypeError, ValueError) as err:
-            _LOGGER.warning("Forgetting a device whose stored data cannot be read: %r", err)
-    return devices, float(stored["heard"])
+            devices.append(
+                Device.from_dict(parse_mac(mac), group, device, lambda text: texts.setdefault(text, text))
+            )
+        except _DAMAGE as error:
+            errors.append(f"device: {error!r}")
+    return Contents(heard, devices), errors

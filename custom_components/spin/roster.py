@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -11,6 +11,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from .const import (
     ABSENCE_GRACE,
     MAX_DESTINATIONS,
+    MAX_DESTINATIONS_PER_DEVICE,
     MIN_PACKETS,
     RANDOM_DISABLED,
     RANDOM_ENABLED,
@@ -23,7 +24,7 @@ from .destinations import Destinations, Group
 from .device import Device
 from .issues import Issues
 from .learning import DAY, Learning
-from .memory import Memory
+from .memory import Contents, Memory
 from .models import Counters, DeviceReport, Mac
 from .naming import is_random, linked_device
 from .options import Options
@@ -47,30 +48,38 @@ class Roster:
     ) -> None:
         """Begin with none."""
         self.devices: dict[Mac, Device] = {}
+        self._joined: dict[Mac, Mac] = {}
         self._hass = hass
         self._options = Options.read(entry.options)
         self._registry = registry
         self._issues = issues
         self._group = group
-        self._memory = Memory(hass, entry.entry_id, self._contents)
+        self._memory = Memory(hass, entry.entry_id, group, self._contents, issues)
         self._heard = 0.0
         self._heard_this_time = 0.0
         self._add_devices: list[AddDevices] = []
 
     async def load(self) -> None:
         """Load what is known from before."""
-        devices, self._heard = await self._memory.load(self._group)
-        self.devices.update(devices)
+        loaded = await self._memory.load()
+        self._heard = loaded.heard
+        for device in loaded.devices:
+            self._add(device)
+
+    def _add(self, device: Device) -> None:
+        self.devices[device.mac] = device
+        self._joined |= dict.fromkeys(device.macs[1:], device.mac)
 
     async def save(self) -> None:
         """Save what is known."""
         await self._memory.save()
 
-    def _contents(self) -> dict[str, Any]:
-        return {
-            "heard": self._heard,
-            "devices": {mac: device.as_dict() for mac, device in list(self.devices.items())},
-        }
+    def _contents(self) -> Contents:
+        return Contents(self._heard, list(self.devices.values()))
+
+    def find(self, mac: Mac) -> Device | None:
+        """Return the device that has a MAC address, as its first or as one that was joined to it."""
+        return self.devices.get(mac) or self.devices.get(self._joined.get(mac, ""))
 
     @callback
     def register(self) -> None:
@@ -105,7 +114,8 @@ class Roster:
             return None
         device = Device(mac, Destinations(self._group), Learning(self._heard), time.time())
         device.report(report, time.time())
-        self.devices[mac] = device
+        device.journal.add("device_seen", time.time())
+        self._add(device)
         self._registry.write(device, disabled=made_up and self._options.random_macs == RANDOM_DISABLED)
         for add in self._add_devices:
             add([device])
@@ -124,21 +134,106 @@ class Roster:
         """Return whether what a device does for the first time is news."""
         return learning.is_over(self._heard, self._options.learning_days)
 
+    def learning_left(self, learning: Learning) -> float | None:
+        """Return for how many seconds at most a learning period lasts; None when it is over."""
+        return learning.left(self._heard, self._options.learning_days)
+
+    @callback
+    def restart_learning(self, device: Device, reason: str = "user") -> None:
+        """Have a device learn anew."""
+        device.learning.restart(self._heard)
+        self._learning_changed(device, "learning_started", reason)
+
+    @callback
+    def reopen_learning(self, device: Device, hours: float, reason: str) -> None:
+        """Have a device learn for some hours more, for instance after a new firmware."""
+        was_over = device.learning.over
+        device.learning.reopen(self._heard, hours)
+        if was_over:
+            self._learning_changed(device, "learning_started", reason)
+
+    @callback
+    def skip_learning(self, device: Device) -> None:
+        """End a device's learning period now."""
+        if not device.learning.over:
+            device.learning.skip()
+            self._learning_changed(device, "learning_over", "user")
+
+    def _learning_changed(self, device: Device, kind: str, reason: str) -> None:
+        device.journal.add(kind, time.time(), reason=reason)
+        self._memory.save_later(SAVE_NEWS_DELAY)
+        device.changed()
+
+    @callback
+    def join(self, macs: Sequence[Mac]) -> Device:
+        """Make one device of several; the first stays, the others' entities go.
+
+        Raises:
+            KeyError: a MAC address is of no device
+        """
+        first, *others = dict.fromkeys(self._main(mac) for mac in macs)
+        device = self.devices[first]
+        for mac in others:
+            device.join(self.devices[mac])
+            self.remove(mac)
+        self._add(device)
+        self._registry.write(device)
+        self._memory.save_later(SAVE_NEWS_DELAY)
+        device.changed()
+        return device
+
+    @callback
+    def split(self, mac: Mac) -> Device:
+        """Make a device of its own of one MAC address of a joined device.
+
+        Raises:
+            KeyError: it is not the MAC address of a joined device, or its first
+        """
+        device = self.devices[self._joined.pop(mac)]
+        learning = replace(device.learning, last_active=None)
+        other = device.take_out(mac, learning)
+        self._add(other)
+        self._registry.write(device)
+        self._registry.write(other)
+        for add in self._add_devices:
+            add([other])
+        self._memory.save_later(SAVE_NEWS_DELAY)
+        device.changed()
+        return other
+
+    def _main(self, mac: Mac) -> Mac:
+        return self._joined.get(mac, mac)
+
     @callback
     def keep(self, *, news: bool) -> None:
         """Have changes saved, news soon; and hold the bound of all destinations together."""
         self._memory.save_later(SAVE_NEWS_DELAY if news else SAVE_DELAY)
         if not news:
             return
+        self._hold_bound()
+        for device in self.devices.values():
+            if device.crowded:
+                device.crowded = False
+                self._issues.open(
+                    f"memory_full_{device.mac}",
+                    "memory_full",
+                    device=self._registry.name(device.mac),
+                    limit=str(MAX_DESTINATIONS_PER_DEVICE),
+                )
+
+    def _hold_bound(self) -> None:
         excess = sum(len(device.destinations) for device in self.devices.values()) - MAX_DESTINATIONS
         while excess > 0:
             largest = max(self.devices.values(), key=lambda device: len(device.destinations))
             excess -= largest.destinations.forget_oldest()
+            largest.note_forgotten(time.time())
 
     @callback
     def forget(self, mac: Mac) -> None:
         """Forget a device that is gone from the device registry."""
-        self.devices.pop(mac, None)
+        if (device := self.devices.pop(mac, None)) is not None:
+            for joined in device.macs[1:]:
+                del self._joined[joined]
         self._issues.close("too_many_devices")
         self._memory.save_later(SAVE_NEWS_DELAY)
 
@@ -157,6 +252,9 @@ class Roster:
         self._heard += TICK.total_seconds()
         self._heard_this_time += TICK.total_seconds()
         self._memory.save_later(SAVE_DELAY)
+        for device in self.devices.values():
+            if not device.learning.over and device.settle(self.learning_is_over, time.time()):
+                device.changed()
         days = self._options.remove_after_days
         if not days or self._heard_this_time < ABSENCE_GRACE.total_seconds():
             return

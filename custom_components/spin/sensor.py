@@ -52,7 +52,7 @@ class GatewaySensorDescription(PacedSensorDescription):
 
 
 def _total(count: Callable[[Counters], int]) -> Callable[[Device], int | None]:
-    return lambda device: count(device.totals.total) if device.caught_up else None
+    return lambda device: count(device.total) if device.caught_up else None
 
 
 DEVICE_SENSORS = (

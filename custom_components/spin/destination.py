@@ -1,0 +1,171 @@
+"""One destination of a device: a group of hosts with a protocol and a port."""
+
+from typing import Any, NamedTuple, Self
+
+from .const import MAX_HOSTS_PER_DESTINATION
+from .hosts import ALLOWED, LEARNED, NEW, Host, Intern, plus
+from .models import Mac, RowCounters, Rule
+from .windows import NOTHING, Day, add_days
+
+
+class Key(NamedTuple):
+    """What tells destinations of a device apart."""
+
+    group: str
+    protocol: str
+    port: int
+
+
+class Destination:
+    """One destination of a device, as the sum of its hosts."""
+
+    __slots__ = ("_hosts", "first", "key", "rest")
+
+    def __init__(self, key: Key, first: float, hosts: tuple[Host, ...] = ()) -> None:
+        """Begin with these hosts."""
+        self.key = key
+        self.first = first
+        self._hosts = hosts
+        self.rest: Host | None = None  # the sum of those that were forgotten
+
+    @property
+    def hosts(self) -> dict[str, Host]:
+        """The newest hosts by name, or address where there is no name."""
+        return {host.name: host for host in self._hosts}
+
+    @property
+    def each(self) -> tuple[Host, ...]:
+        """The newest hosts."""
+        return self._hosts
+
+    @property
+    def _parts(self) -> tuple[Host, ...]:
+        return self._hosts if self.rest is None else (*self._hosts, self.rest)
+
+    @property
+    def last(self) -> float:
+        """When it was contacted last."""
+        return max((host.last for host in self._parts), default=self.first)
+
+    @property
+    def verdict(self) -> str:
+        """New as long as a host is; allowed where all of them are; else learned."""
+        verdicts = {host.verdict for host in self._parts}
+        if NEW in verdicts:
+            return NEW
+        return ALLOWED if verdicts == {ALLOWED} else LEARNED
+
+    @verdict.setter
+    def verdict(self, verdict: str) -> None:
+        for host in self._parts:
+            host.verdict = verdict
+
+    @property
+    def counters(self) -> RowCounters:
+        """All that was counted since Home Assistant knows the destination."""
+        total = NOTHING
+        for host in self._parts:
+            total = plus(host.counters, total)
+        return total
+
+    @property
+    def names(self) -> list[str]:
+        """The full names."""
+        return [host.name for host in self._hosts if host.named]
+
+    @property
+    def addresses(self) -> list[str]:
+        """The addresses of all hosts."""
+        return list({remote.address: None for host in self._hosts for remote in host.remotes})
+
+    @property
+    def name_source(self) -> str | None:
+        """How the name is known."""
+        return next((host.name_source for host in reversed(self._hosts) if host.name_source), None)
+
+    @property
+    def days(self) -> dict[int, Day]:
+        """The traffic of each of the last 30 days with traffic, by `date.toordinal()` (UTC)."""
+        return add_days(host.days for host in self._parts)
+
+    def window(self, name: str, now: float) -> RowCounters:
+        """Return the traffic within a window (`windows.WINDOWS`) that ends now."""
+        if len(self._hosts) == 1 and self.rest is None:
+            return self._hosts[0].window(name, now)
+        total = NOTHING
+        for host in self._parts:
+            total = plus(host.window(name, now), total)
+        return total
+
+    def host(self, name: str) -> Host | None:
+        """Return the host with a name, or an address where there is no name."""
+        for host in self._hosts:
+            if host.name == name:
+                return host
+        return None
+
+    def add(self, host: Host) -> list[Host]:
+        """Add a host; return those that are forgotten for it, whose traffic is still counted."""
+        self._hosts += (host,)
+        count = len(self._hosts) - MAX_HOSTS_PER_DESTINATION
+        stale = sorted(self._hosts, key=lambda host: (host.verdict != LEARNED, host.last))[: max(0, count)]
+        for forgotten in stale:
+            self._absorb(forgotten)
+        self._hosts = tuple(host for host in self._hosts if host not in stale)
+        return stale
+
+    def _absorb(self, host: Host) -> None:
+        if self.rest is None:
+            self.rest = Host("", host.verdict, host.first, named=False)
+        self.rest.join(host)
+        self.rest.drop(set(self.rest.remotes))
+
+    def join(self, other: Self) -> list[Host]:
+        """Add what another one counted; return the hosts that are forgotten for it, as `add` does."""
+        self.first = min(self.first, other.first)
+        stale: list[Host] = []
+        for theirs in other._hosts:
+            ours = self.host(theirs.name)
+            if ours is None:
+                stale += self.add(theirs)
+            else:
+                ours.join(theirs)
+        if other.rest is not None:
+            self._absorb(other.rest)
+        return stale
+
+    def take_out(self, mac: Mac) -> Self | None:
+        """Drop what of it is of one MAC address, as far as that can be told, and return it; or None."""
+        parts = [(host, part) for host in self._hosts if (part := host.part(mac)) is not None]
+        if not parts:
+            return None
+        for host, part in parts:
+            host.remotes = tuple(remote for remote in host.remotes if remote not in part.remotes)
+        emptied = {host for host, _ in parts if not host.remotes and host.rest is NOTHING}
+        self._hosts = tuple(host for host in self._hosts if host not in emptied)
+        return type(self)(self.key, min(part.first for _, part in parts), tuple(part for _, part in parts))
+
+    def is_meant_by(self, rule: Rule) -> bool:
+        """Return whether a rule's name or address stands for this destination as a whole."""
+        return all(is_meant(host, rule) for host in self._hosts) and bool(self._hosts)
+
+    def as_list(self) -> list[Any]:
+        """Return what is stored."""
+        rest = self.rest and self.rest.as_list()
+        return [*self.key, self.first, [host.as_list() for host in self._hosts], rest]
+
+    @classmethod
+    def from_list(cls, stored: list[Any], intern: Intern) -> Self:
+        """Restore; raises ValueError or TypeError when it is not what was stored."""
+        group, protocol, port, first, hosts, rest = stored
+        key = Key(intern(group), intern(protocol), int(port))
+        self = cls(key, float(first), tuple(Host.from_list(host, intern) for host in hosts))
+        self.rest = None if rest is None else Host.from_list(rest, intern)
+        return self
+
+
+def is_meant(host: Host, rule: Rule) -> bool:
+    """Return whether a rule's name or address stands for a host."""
+    if rule.name is None:
+        return {remote.address for remote in host.remotes} == {rule.address}
+    return host.name == rule.name or host.name.endswith(f".{rule.name}")
