@@ -264,12 +264,11 @@ class SpinCoordinator:
         now = time.time()
         if not flows.snapshot:
             self.clock_error = flows.end - now
-        known = len(device.destinations)
         grown = device.flows(mac, flows, now, is_over=self.roster.learning_is_over)
         for each in grown:
             if each.new and device.learning.over:
                 self._announce(device, each.destination, each.row)
-        self.roster.keep(news=len(device.destinations) > known)
+        self.roster.keep(news=any(each.new for each in grown))
         device.changed()
         for listener in list(self._traffic_listeners):
             listener(device)
