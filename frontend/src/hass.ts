@@ -33,7 +33,7 @@ export interface Hass {
   localize: Localize;
   entities?: Record<string, RegistryEntity>;
   devices?: Record<string, RegistryDevice>;
-  loadBackendTranslation?(category: string, integration: string): Promise<Localize>;
+  loadBackendTranslation(category: string, integration: string): Promise<Localize>;
   callService(
     domain: string,
     service: string,

@@ -30,8 +30,8 @@ const LEAST_DESTINATIONS = 40;
 /** A ranking is made anew when it is this old (ms) and nobody has touched the picture for a while. */
 const RANKING_AGE = 300_000;
 const IDLE = 60_000;
-/** How long (ms) the first drawing waits for the texts. */
-const TEXTS_WAIT = 2000;
+/** When the texts did not come they are asked for again (ms). */
+const TEXTS_RETRY = 2000;
 
 export abstract class View extends Part implements Stage {
   words = new Words();
@@ -128,17 +128,17 @@ export abstract class View extends Part implements Stage {
     this.draw();
   }
 
+  /** Nothing is drawn before the texts are there. */
   private async learnLanguage(hass: Hass): Promise<void> {
-    const late = setTimeout(() => this.gotTexts(), TEXTS_WAIT);
-    const localize = await learn(hass);
-    if (this.hass.language === hass.language) this.words = new Words(this.hass, localize);
-    clearTimeout(late);
-    this.gotTexts();
-  }
-
-  private gotTexts(): void {
-    this.hasTexts = true;
-    this.draw();
+    try {
+      const localize = await learn(hass);
+      if (this.hass.language !== hass.language) return;
+      this.words = new Words(this.hass, localize);
+      this.hasTexts = true;
+      this.draw();
+    } catch {
+      setTimeout(() => this.isConnected && this.learnLanguage(this.hass), TEXTS_RETRY);
+    }
   }
 
   /** The focus that the card's configuration fixes. */
@@ -292,6 +292,7 @@ export abstract class View extends Part implements Stage {
 
   private focusHead(picture: Picture): unknown {
     const { focus } = picture;
+    if (focus?.kind === "device" && !this.more) this.withMore(() => this.draw());
     if (focus?.kind === "device")
       return this.more?.deviceHead(this, focus, (option) =>
         this.actor.react(this.hass, focus.reaction!.entity_id, option),

@@ -30,24 +30,8 @@ export const plain = (text: string): string => text.replace(UNPRINTABLE, "\ufffd
 
 export const plainList = (texts: string[]): string => texts.map(plain).join(", ");
 
-const fill = (text: string, values: Values): string =>
-  text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
-
-let english: Record<string, string> = {};
-
-/** A function that finds texts in the user's language; loads English where Home Assistant has none. */
-export async function learn(hass: Hass): Promise<Localize> {
-  let localize = hass.localize;
-  try {
-    localize = (await hass.loadBackendTranslation?.("common", "spin")) ?? localize;
-  } catch {
-    // Without the connection there are no translations; English comes with the module.
-  }
-  if (!localize(keyOf("view_picture"))) english = (await import("./english")).ENGLISH;
-  return localize;
-}
-
-const keyOf = (key: string): string => `component.spin.common.${key}`;
+/** A function that finds texts in the user's language; Home Assistant itself falls back on English. */
+export const learn = (hass: Hass): Promise<Localize> => hass.loadBackendTranslation("common", "spin");
 
 export class Words {
   readonly language: string;
@@ -109,7 +93,7 @@ export class Words {
   }
 
   private text(key: string, values: Values): string {
-    return this.localize(keyOf(key), values) || fill(english[key] ?? "", values);
+    return this.localize(`component.spin.common.${key}`, values);
   }
 
   number(value: number): string {

@@ -1,0 +1,274 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { common as english } from "../../custom_components/spin/translations/en.json";
+import { home, hostile } from "../dev/household";
+import { fakeHass, FakeServer, type Choice } from "../dev/server";
+import "../src/main";
+import type { Config } from "../src/config";
+import type { Hass } from "../src/hass";
+
+type Card = HTMLElement & { setConfig(config: Config): void; hass: Hass };
+
+let server: FakeServer;
+let hass: Hass;
+let card: Card;
+
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+async function show(
+  config: Config = {},
+  choice: Choice = {},
+  devices = home(),
+  version = "1.2.3",
+): Promise<void> {
+  server = new FakeServer(devices, version);
+  hass = fakeHass(server, { texts: english, ...choice });
+  card = document.createElement("spin-card") as Card;
+  card.setConfig(config);
+  card.hass = hass;
+  document.body.append(card);
+  await vi.waitFor(() => expect(card.hasAttribute("data-ready")).toBe(true));
+  // What is loaded after the first picture brings its own style sheets.
+  await vi.waitFor(() => expect(card.shadowRoot!.adoptedStyleSheets).toHaveLength(6), 5000);
+  await settle();
+}
+
+beforeEach(() => vi.useRealTimers());
+afterEach(() => card.remove());
+
+const all = (selector: string): HTMLElement[] => [
+  ...card.shadowRoot!.querySelectorAll<HTMLElement>(selector),
+];
+const text = (): string => card.shadowRoot!.textContent!.replace(/\s+/g, " ");
+const asked = (type: string) => server.requests.filter((each) => each["type"] === type).at(-1);
+function click(selector: string, containing = ""): Promise<void> {
+  const found = all(selector).find((each) => each.textContent!.includes(containing));
+  if (!found) throw new Error(`no ${selector} with ${containing}`);
+  found.click();
+  return settle();
+}
+const hosts = (): string[] => all("[data-side=hosts] .host").map((each) => each.textContent!.trim());
+
+test("the first look: who talks to whom, what is new, blocked and failed", async () => {
+  await show();
+  expect(text()).toContain("8 devices talked to 17 destinations");
+  expect(all(".summary .chip").map((each) => each.textContent!.trim())).toEqual([
+    "3 new",
+    "1 blocked",
+    "1 not answering",
+  ]);
+  expect(all("[data-side=devices] .row")).toHaveLength(8);
+  expect(all("path.line.new, path.line.blocked, path.line.failed")).toHaveLength(5);
+});
+
+test("focus on a device opens its destinations into full names, and Escape leaves it", async () => {
+  await show();
+  await click("[data-side=devices] .row", "Hue bridge");
+  expect(asked("spin/subscribe")).toMatchObject({ device: "hue_bridge" });
+  expect(hosts()).toContain("ws.meethue.com");
+  expect(all("[role=switch]")).toHaveLength(1);
+  all(".row")[0]!.dispatchEvent(
+    new KeyboardEvent("keydown", { key: "Escape", bubbles: true, composed: true }),
+  );
+  await settle();
+  expect(all("[data-side=groups] .row").length).toBeGreaterThan(10);
+});
+
+test("focus on a destination offers to block it for all who talk to it", async () => {
+  await show();
+  await click("[data-side=groups] .row", "google.com");
+  await click("button.danger", "Block for these 3 devices");
+  await click("dialog button.danger", "Block");
+  const [call] = server.calls;
+  expect(call).toMatchObject({ service: "block_destination", data: { destination: "google.com" } });
+  expect((call!.target as { device_id: string[] }).device_id).toHaveLength(3);
+});
+
+async function blockBaidu(): Promise<void> {
+  await click("[data-side=devices] .row", "Hue bridge");
+  await click("[data-side=hosts] .row", "baidu");
+  expect(text()).toContain("It is new");
+  expect(text()).not.toContain("something_of_the_future");
+  await click("dialog.details button.danger");
+  expect(text()).toContain("Block www.baidu.com?");
+  expect(text()).toContain("blocked with it for this device: www.gstatic.com");
+  await click("dialog.confirm button.danger");
+}
+
+test("block a destination, then take it back", async () => {
+  await show();
+  await blockBaidu();
+  expect(server.calls[0]).toMatchObject({
+    data: { destination: "www.baidu.com" },
+    target: { device_id: ["hue_bridge"] },
+  });
+  expect(all("dialog")).toHaveLength(0);
+  expect(text()).toContain("www.baidu.com is blocked for Hue bridge.");
+  await click(".toast button", "Undo");
+  expect(server.calls[1]!.service).toBe("unblock_destination");
+});
+
+test("when the gateway does not do it, that is said, and nothing is closed", async () => {
+  await show();
+  server.failing = null;
+  const act = server.act.bind(server);
+  vi.spyOn(server, "act").mockImplementation((...rest) => {
+    server.failing = { message: "The gateway did not confirm" };
+    return act(...rest);
+  });
+  await blockBaidu();
+  expect(text()).toContain("That did not work: The gateway did not confirm");
+  expect(all("dialog.confirm")).toHaveLength(1);
+  expect(all("dialog.confirm button:disabled")).toHaveLength(0);
+});
+
+test("allow what is new, at once", async () => {
+  await show({ device: "hue_bridge" });
+  await click("[data-side=hosts] .row", "google");
+  await click("dialog button.main", "That is fine");
+  expect(server.calls[0]).toMatchObject({
+    service: "allow_destination",
+    data: { destination: "www.google.com" },
+  });
+  await click(".toast button", "Undo");
+  expect(server.calls[1]!.data).toMatchObject({ allowed: false });
+});
+
+test("who may not change anything sees the same, and no button works", async () => {
+  await show({ device: "hue_bridge" }, { admin: false });
+  expect(all("[role=switch]")[0]).toHaveProperty("disabled", true);
+  await click("[data-side=hosts] .row", "google");
+  expect(text()).toContain("Only administrators can change something.");
+  expect(all("dialog button.danger")[0]).toHaveProperty("disabled", true);
+});
+
+test("names of the network stay text", async () => {
+  await show({}, {}, hostile());
+  expect(all("img, script, b > b")).toHaveLength(0);
+  expect(text()).toContain("<img src=x onerror=alert(1)>");
+  await click("[data-side=devices] .row", "<img");
+  expect(text()).toContain("<script>alert(1)</script>");
+  expect(all("script")).toHaveLength(0);
+});
+
+test("a home without data says what to expect", async () => {
+  await show({}, {}, []);
+  expect(text()).toContain("No device has talked to the Internet yet.");
+});
+
+test("another version of the integration asks to reload the page", async () => {
+  await show({}, {}, home(), "9.9.9");
+  expect(text()).toContain("SPIN was updated.");
+});
+
+test("table: filter, search, sort", async () => {
+  await show({ view: "table" });
+  expect(text()).toContain("21 rows");
+  await click(".tools .chip", "New");
+  expect(asked("spin/table")).toMatchObject({ filter: ["new"] });
+  expect(all("tr.pair")).toHaveLength(3);
+  await click("th button", "Device");
+  expect(asked("spin/table")).toMatchObject({ sort: "device", descending: false, filter: ["new"] });
+  const input = all("input[type=search]")[0] as HTMLInputElement;
+  input.value = "baidu";
+  input.dispatchEvent(new Event("input"));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await settle();
+  expect(all("tr.pair")).toHaveLength(1);
+  input.value = "nothing like it";
+  input.dispatchEvent(new Event("input"));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await settle();
+  expect(text()).toContain("Nothing fits.");
+});
+
+test("timeline: what happened, from top to bottom", async () => {
+  await show({ device: "hue_bridge", view: "timeline" });
+  const lines = all(".timeline li div").map((each) => each.textContent!.replace(/\s+/g, " ").trim());
+  const order = [
+    "ws.meethue.com does not answer",
+    "www.google.com is new",
+    "www.baidu.com is new",
+    "baidu.com was blocked by Anna",
+  ];
+  const places = order.map((start) => lines.findIndex((line) => line.startsWith(start)));
+  expect(places).toEqual([...places].sort((a, b) => a - b));
+  expect(places).not.toContain(-1);
+});
+
+test("traffic changes what is there and moves nothing", async () => {
+  await show();
+  const before = all(".row").map((each) => each.dataset["key"]);
+  for (let step = 0; step < 5; step++) server.send(server.traffic(8));
+  await settle();
+  expect(all(".row").map((each) => each.dataset["key"])).toEqual(before);
+});
+
+test("taken off the page it hears nothing any more; back on it, it does", async () => {
+  await show();
+  card.remove();
+  await settle();
+  expect(server.subscriptions).toBe(0);
+  document.body.append(card);
+  await settle();
+  expect(server.subscriptions).toBe(1);
+});
+
+test("states of other entities draw nothing and ask nothing", async () => {
+  await show();
+  const count = server.requests.length;
+  card.hass = { ...hass };
+  await settle();
+  expect(server.requests.length).toBe(count);
+});
+
+test("without texts nothing is drawn, and they are asked for again", async () => {
+  server = new FakeServer(home(), "1.2.3");
+  hass = fakeHass(server, { texts: english });
+  const load = hass.loadBackendTranslation;
+  hass.loadBackendTranslation = vi.fn().mockRejectedValueOnce(new Error("gone")).mockImplementation(load);
+  card = document.createElement("spin-card") as Card;
+  card.setConfig({});
+  card.hass = hass;
+  document.body.append(card);
+  await settle();
+  expect(text()).toBe("");
+  await vi.waitFor(() => expect(text()).toContain("8 devices"), 4000);
+});
+
+test("the form's labels are in the user's language", async () => {
+  await show();
+  const root = document.createElement("home-assistant") as HTMLElement & { hass?: Hass };
+  root.hass = hass;
+  document.body.append(root);
+  const form = (await (
+    card.constructor as unknown as { getConfigForm(): Promise<unknown> }
+  ).getConfigForm()) as {
+    schema: { name: string }[];
+    computeLabel(field: { name: string }): string;
+    computeHelper(field: { name: string }): string | undefined;
+  };
+  root.remove();
+  expect(form.schema.map(({ name }) => name)).toContain("destination");
+  expect(form.computeLabel({ name: "device" })).toBe("Only this device");
+  expect(form.computeHelper({ name: "destination" })).toContain("example.com");
+  expect(form.computeHelper({ name: "title" })).toBeUndefined();
+});
+
+test("Home Assistant's pickers know the card and the strategy", () => {
+  const offers = window as unknown as {
+    customCards: { type: string; getEntitySuggestion(hass: unknown, id: string): unknown }[];
+    customStrategies: { type: string }[];
+  };
+  const offer = offers.customCards.find(({ type }) => type === "spin-card")!;
+  const entities = {
+    "switch.a": { platform: "spin", device_id: "1" },
+    "sensor.b": { platform: "other", device_id: "1" },
+  };
+  expect(offer.getEntitySuggestion({ entities }, "switch.a")).toEqual({
+    config: { type: "custom:spin-card", device: "1" },
+  });
+  expect(offer.getEntitySuggestion({ entities }, "sensor.b")).toBeNull();
+  expect(offers.customStrategies.map(({ type }) => type)).toContain("spin");
+});
