@@ -30,6 +30,7 @@ class Reader:
         self.retained: dict[str, Any] = {}
         self.flows: dict[str, list[Message]] = defaultdict(list)
         self.rows: dict[str, dict[tuple[Any, ...], Message]] = defaultdict(dict)
+        self.captures: dict[str, list[bytes]] = defaultdict(list)
         self._totals: dict[tuple[str, str], Message] = {}
         self._newest: dict[tuple[str, str], int] = {}
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
@@ -83,6 +84,8 @@ class Reader:
         with self._news:
             if topic.endswith("/flows"):
                 self._heard_flows(topic.split("/")[1], json.loads(message.payload))
+            elif topic.startswith("capture/"):
+                self.captures[topic.removeprefix("capture/")].append(message.payload)
             elif topic == "status":
                 self.retained[topic] = message.payload.decode()
             else:
