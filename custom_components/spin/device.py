@@ -32,6 +32,8 @@ class Device:
         self.journal = Journal()
         self.crowded = False  # whether anything was forgotten for want of room
         self.lookups: dict[str, float] = {}
+        # The last message on its traffic, for people who want to see it raw.
+        self.last_message: Flows | None = None
         # Grows at the begin and at the end of each change, so that another thread can tell.
         self.edition = 0
         self._rings = {name: Ring(seconds) for name, seconds in WINDOWS.items()}
@@ -118,6 +120,7 @@ class Device:
             return []
         self._look_up(flows)
         if not flows.snapshot:
+            self.last_message = flows
             self.last_seen = now
             self.learning.active(time.monotonic())
         over = self.settle(is_over, now)
@@ -259,7 +262,7 @@ class Device:
         if mac != self.macs[0]:
             raise ValueError(f"{mac} is not the first of {self.macs}")
         self.first_seen = float(stored["first_seen"])
-        self.journal = Journal.from_list(stored["journal"])
+        self.journal = Journal.from_list(stored["journal"], intern)
         if stored["rings"] is not None:
             for ring, packed in zip(self._rings.values(), stored["rings"], strict=True):
                 ring.unpack(packed)
