@@ -4,7 +4,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -39,7 +39,7 @@ from .policy import PolicyError, PolicyKeeper
 from .presence import Presence
 from .registry import Registry
 from .roster import Roster
-from .rules import Change
+from .rules import Change, share_rules
 from .rulings import Rulings
 from .study.study import Study
 from .wire import parse_device, parse_flows, parse_mac, parse_policy, parse_policy_state
@@ -345,6 +345,29 @@ class SpinCoordinator:
         if not self.can_block:
             raise PolicyError("cannot_block", gateway=self.gateway)
         await self.policy.change(change)
+
+    @callback
+    def accept_all(self, device: Device, *, by: str, user: str | None = None) -> int:
+        """Take note that the user allows all that is new for a device; return how many that were."""
+        accepted = device.destinations.accept_all()
+        if accepted:
+            device.journal.add("accepted_all", time.time(), by=by, user=user)
+            self.roster.keep(news=True)
+            device.changed()
+        return accepted
+
+    async def join(self, macs: Sequence[Mac]) -> Device:
+        """Make one device of several; what the gateway blocks for one of them it then blocks for all.
+
+        Raises:
+            PolicyError: the gateway does not, and nothing is joined
+        """
+        devices = [self.devices[mac] for mac in macs]
+        change = share_rules([mac for device in devices for mac in device.macs])
+        state = self.policy.state
+        if state is not None and change(state.policy) != state.policy:
+            await self.change_policy(change)
+        return self.roster.join(macs)
 
     def gateway_time(self) -> float:
         """Return the time by the gateway's clock, which may be wrong."""

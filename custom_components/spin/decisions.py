@@ -14,11 +14,17 @@ from homeassistant.core import HomeAssistant, callback
 from .device import Device
 from .models import Mac, Policy, PolicyState, Rule
 from .protected import Protected
-from .rules import BLOCK, Change, block_device, remove_rule, set_rule, together, unblock_device
+from .rules import BLOCK, Change, block_device, disallow, remove_rule, set_rule, together, unblock_device
 from .rulings import AUTOMATIC, TIMER, About, Ruling, Rulings, standing
 
-type Kind = Literal["block", "unblock", "allow"]
+type Kind = Literal["block", "unblock", "allow", "disallow"]
 
+JOURNAL_KINDS: Mapping[Kind, str] = {
+    "block": "blocked",
+    "unblock": "unblocked",
+    "allow": "allowed",
+    "disallow": "disallowed",
+}
 # What the gateway's clock may be behind ours when it says that a rule has ended.
 ENDED_TOLERANCE = 5.0
 
@@ -28,7 +34,7 @@ class Decision:
     """What shall hold for a device, or for everyone.
 
     Args:
-        kind: what is done; `unblock` removes a rule, whether it blocks or allows
+        kind: what is done; `unblock` removes a rule, whether it blocks or allows, `disallow` one that allows
         mac: the device (the first of its MAC addresses); None: everyone
         rule: which name or address; None: the whole device
         until: when it ends by itself, by the gateway's clock
@@ -52,8 +58,10 @@ class Decision:
         if self.rule is not None:
             if self.kind == "unblock":
                 return remove_rule(mac, self.rule)
+            if self.kind == "disallow":
+                return disallow(mac, self.rule)
             return set_rule(mac, replace(self.rule, action=self.kind, until=self.until))
-        if mac is None or self.kind == "allow":
+        if mac is None or self.kind in ("allow", "disallow"):
             raise ValueError("only a device is blocked and unblocked as a whole")
         return block_device(mac, until=self.until) if self.kind == "block" else unblock_device(mac)
 
@@ -102,6 +110,10 @@ class Decisions:
             self._write_down(decision, by=ruling.by, user=user)
         return changed
 
+    async def check_device(self, mac: Mac) -> None:
+        """Refuse to cut a device off that must stay reachable; raises ServiceValidationError."""
+        await self._check([Decision("block", mac)])
+
     async def _check(self, decisions: Sequence[Decision]) -> None:
         blocks = [decision for decision in decisions if decision.kind == "block"]
         if not blocks:
@@ -115,18 +127,18 @@ class Decisions:
 
     def _macs(self, mac: Mac | None) -> Sequence[Mac | None]:
         device = self._devices.get(mac) if mac else None
-        return (mac,) if device is None else _macs_of(device)
+        return (mac,) if device is None else device.macs
 
     def _main(self, about: About) -> About:
         """Return the same about the device that a MAC address was joined into."""
-        mac = next((d.mac for d in self._devices.values() if about.mac in _macs_of(d)), about.mac)
+        mac = next((d.mac for d in self._devices.values() if about.mac in d.macs), about.mac)
         return About(mac, about.target)
 
     def _standing(self, policy: Policy) -> set[About]:
         return {self._main(about) for about in standing(policy)}
 
     def _note(self, decision: Decision, ruling: Ruling, *, changed: bool) -> None:
-        if decision.kind == "unblock":
+        if decision.kind in ("unblock", "disallow"):
             return
         former = self._rulings.of(*decision.about)
         if changed or former is None or (former.by == AUTOMATIC and ruling.by != AUTOMATIC):
@@ -136,15 +148,14 @@ class Decisions:
         if (device := self._devices.get(decision.mac or "")) is None:
             return
         data: dict[str, Any] = {"by": by, "user": user}
-        kind = {"block": "blocked", "unblock": "unblocked", "allow": "allowed"}[decision.kind]
+        kind = JOURNAL_KINDS[decision.kind]
         if decision.rule is None:
             kind = f"device_{kind}"
         else:
             data |= named(device, decision.rule.target)
         if decision.until is not None:
             data["until"] = decision.until
-        if (journal := getattr(device, "journal", None)) is not None:
-            journal.add(kind, time.time(), **data)
+        device.journal.add(kind, time.time(), **data)
 
     async def _name_of(self, user_id: str | None) -> str | None:
         user = await self._hass.auth.async_get_user(user_id) if user_id else None
@@ -177,7 +188,3 @@ def named(device: Device, target: str) -> dict[str, str]:
     """Return how the journal names a target: as a group if the device knows it as one."""
     known = any(destination.key.group == target for destination in device.destinations)
     return {"group" if known else "host": target}
-
-
-def _macs_of(device: Device) -> Sequence[Mac]:
-    return getattr(device, "macs", None) or (device.mac,)

@@ -114,6 +114,10 @@ class Destination:
         self._hosts = tuple(host for host in self._hosts if host not in stale)
         return stale
 
+    def remove(self, host: Host) -> None:
+        """Forget a host, and what was counted with it."""
+        self._hosts = tuple(other for other in self._hosts if other is not host)
+
     def _absorb(self, host: Host) -> None:
         if self.rest is None:
             self.rest = Host("", host.verdict, host.first, named=False)

@@ -220,6 +220,20 @@ class Destinations:
             for host in destination.each:
                 self._dropped(host.remotes)
 
+    def forget_meant(self, rule: Rule) -> int:
+        """Forget the hosts that a rule's name or address stands for; return how many that were."""
+        forgotten = 0
+        for known in self:
+            hosts = [host for host in known.each if is_meant(host, rule)]
+            forgotten += len(hosts)
+            if len(hosts) == len(known.each) and known.is_meant_by(rule):
+                self.forget([known])
+            else:
+                for host in hosts:
+                    known.remove(host)
+                    self._dropped(host.remotes)
+        return forgotten
+
     def forget_oldest(self) -> int:
         """Forget the twentieth part that was not contacted for longest, of the learned ones first.
 

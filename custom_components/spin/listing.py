@@ -1,16 +1,59 @@
 """What a device is known to talk to, as response data."""
 
+from datetime import datetime
 from typing import Any
 
-from .destinations import Destination
+import voluptuous as vol
+from homeassistant.core import ServiceCall, ServiceResponse
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.typing import VolDictType
+
+from .destinations import VERDICTS, Destination
 from .device import Device
 from .evidence import iso
 from .models import Mac, PolicyState
 from .port_names import service_name
 from .rules import BLOCK, decision
+from .targets import meant, targets_of
 
 BLOCKED = "blocked"
 PARTLY_BLOCKED = "partly_blocked"
+
+ATTR_STATE = "state"
+ATTR_SINCE = "since"
+ATTR_BEFORE = "before"
+ATTR_TEXT = "text"
+
+FIELDS: VolDictType = {
+    vol.Optional(ATTR_STATE): vol.All(cv.ensure_list, [vol.In([*VERDICTS, BLOCKED, PARTLY_BLOCKED])]),
+    vol.Optional(ATTR_SINCE): cv.datetime,
+    vol.Optional(ATTR_BEFORE): cv.datetime,
+    vol.Optional(ATTR_TEXT): cv.string,
+}
+
+
+async def get_destinations(call: ServiceCall) -> ServiceResponse:
+    """Return what devices are known to talk to, as far as it passes the filters of the call."""
+    devices: dict[str, Any] = {}
+    for coordinator, device_id, device in meant(targets_of(call)):
+        rows = await call.hass.async_add_executor_job(destinations_of, device, coordinator.policy.state)
+        devices[device_id] = {
+            "name": coordinator.registry.name(device.mac),
+            "mac": device.mac,
+            "destinations": [row for row in rows if _passes(row, call.data)],
+        }
+    return {"devices": devices}
+
+
+def _passes(row: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    last = datetime.fromisoformat(row["last_seen"])
+    since, before, text = wanted.get(ATTR_SINCE), wanted.get(ATTR_BEFORE), wanted.get(ATTR_TEXT, "").lower()
+    return (
+        row["state"] in wanted.get(ATTR_STATE, (row["state"],))
+        and (since is None or last >= since.astimezone())
+        and (before is None or last < before.astimezone())
+        and any(text in item for item in (row["destination"], *row["names"], *row["addresses"]))
+    )
 
 
 def destinations_of(device: Device, policy: PolicyState | None) -> list[dict[str, Any]]:

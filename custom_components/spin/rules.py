@@ -62,6 +62,38 @@ def remove_rule(mac: Mac | None, target: Rule) -> Change:
     return _edit_rules(mac, lambda rules: tuple(r for r in rules if not _same_target(r, target)))
 
 
+def disallow(mac: Mac | None, target: Rule) -> Change:
+    """Take away the rules that allow this target; those that block it stay."""
+    return _edit_rules(
+        mac, lambda rules: tuple(r for r in rules if not (r.action == ALLOW and _same_target(r, target)))
+    )
+
+
+def share_rules(macs: Sequence[Mac]) -> Change:
+    """Have all that holds for one of several MAC addresses hold for all of them.
+
+    Where two have different rules for one target, that of the first MAC address wins.
+    """
+
+    def change(policy: Policy) -> Policy:
+        devices = [policy.device(mac) for mac in macs]
+        ends = [device.until for device in devices if device.blocked]
+        rules = {
+            (rule.name, rule.address): rule for device in reversed(devices) for rule in device.destinations
+        }
+        timed = [end for end in ends if end is not None]
+        shared = DevicePolicy(
+            blocked=bool(ends),
+            until=max(timed) if timed and len(timed) == len(ends) else None,
+            destinations=tuple(rules.values()),
+        )
+        for mac in macs:
+            policy = _with_device(policy, mac, shared)
+        return policy
+
+    return change
+
+
 def _edit_rules(mac: Mac | None, edit: Callable[[Sequence[Rule]], tuple[Rule, ...]]) -> Change:
     def change(policy: Policy) -> Policy:
         if mac is None:
