@@ -52,12 +52,12 @@ def linked_device(hass: HomeAssistant, mac: Mac) -> dr.DeviceEntry | None:
 @callback
 def device_info(hass: HomeAssistant, gateway: str, gateway_device_id: str, device: Device) -> dr.DeviceInfo:
     """Return all that the device registry is told of a device."""
-    linked = linked_device(hass, device.mac)
+    linked = next((found for mac in device.macs if (found := linked_device(hass, mac))), None)
     vendor = None if is_random(device.mac) else aiooui.get_vendor(device.mac)
     octets = device.mac[-8:]
     info = dr.DeviceInfo(
         identifiers={identifier(gateway, device.mac)},
-        connections={(dr.CONNECTION_NETWORK_MAC, device.mac)},
+        connections={(dr.CONNECTION_NETWORK_MAC, mac) for mac in device.macs},
         manufacturer=(linked and linked.manufacturer) or vendor,
         model=linked.model if linked else None,
         sw_version=linked.sw_version if linked else None,

@@ -48,11 +48,14 @@ class Registry:
     def write(self, device: Device, *, disabled: bool = False) -> None:
         """Register a device, `disabled` if it is new, or update what is registered of it."""
         new = self._find(device.mac) is None
-        self._registry.async_get_or_create(
+        info = device_info(self._hass, self._gateway, self._gateway_device_id, device)
+        entry = self._registry.async_get_or_create(
             config_entry_id=self._entry_id,
             disabled_by=dr.DeviceEntryDisabler.INTEGRATION if new and disabled else UNDEFINED,
-            **device_info(self._hass, self._gateway, self._gateway_device_id, device),
+            **info,
         )
+        if entry.connections != info["connections"]:  # a MAC address was taken out
+            self._registry.async_update_device(entry.id, new_connections=info["connections"])
 
     @callback
     def enable(self, mac: Mac) -> None:
