@@ -67,9 +67,9 @@ class Captures:
         if mac in self._runs:
             raise ServiceValidationError(translation_domain=DOMAIN, translation_key="capture_runs")
         if not coordinator.available or coordinator.info is None:
-            raise _error("gateway_unavailable", gateway=coordinator.gateway)
+            raise _refusal("gateway_unavailable", gateway=coordinator.gateway)
         if CAPABILITY_CAPTURE not in coordinator.info.capabilities:
-            raise _error("cannot_capture", gateway=coordinator.gateway)
+            raise _refusal("cannot_capture", gateway=coordinator.gateway)
         name = coordinator.registry.name(mac)
         wanted = Wanted(f"cap-{uuid.uuid4().hex[:12]}", mac, name, seconds, max_bytes, headers_only)
         stamp = time.strftime("%Y-%m-%d-%H%M%S", time.gmtime())
@@ -77,7 +77,7 @@ class Captures:
         try:
             file = await self._hass.async_add_executor_job(CaptureFile, folder_of(self._hass), file_name)
         except OSError as err:
-            raise _error("capture_disk", reason=str(err.strerror)) from err
+            raise _refusal("capture_disk", reason=str(err.strerror)) from err
         run = self._runs[mac] = CaptureRun(self._hass, wanted, file, coordinator.send, self._changed)
         try:
             subscriptions = await run.begin(coordinator.subscribe)
@@ -85,8 +85,9 @@ class Captures:
             del self._runs[mac]
             await run.discard()
             if isinstance(err, CaptureRefusedError):
-                key = "capture_refused" if str(err) else "capture_unanswered"
-                raise _error(key, reason=str(err)) from err
+                if str(err):
+                    raise _refusal("capture_refused", reason=str(err)) from err
+                raise _refusal("capture_unanswered") from err
             raise
         self._epoch = coordinator.info.epoch
         coordinator.entry.async_create_background_task(
@@ -140,7 +141,7 @@ class Captures:
         return await self._hass.async_add_executor_job(capture_files.listed, folder_of(self._hass))
 
 
-def _error(key: str, **placeholders: str) -> HomeAssistantError:
+def _refusal(key: str, **placeholders: str) -> HomeAssistantError:
     return HomeAssistantError(
         translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders or None
     )

@@ -73,6 +73,20 @@ class Periods:
                 return profile
         return None
 
+    def pair(self, before: str | None, after: str | None) -> tuple[Profile, Profile] | None:
+        """Return two periods to compare: by default the present one and the one before; None without them."""
+        new = self.present if after is None else self.find(after)
+        if before is not None:
+            old = self.find(before)
+        else:
+            place = self._profiles.index(new) if new in self._profiles else 0
+            old = self._profiles[place - 1] if place else None
+        return None if old is None or new is None else (old, new)
+
+    def titles(self) -> list[str]:
+        """Return by what each can be found."""
+        return [profile.label or profile.firmware or str(profile.number) for profile in self._profiles]
+
     def shrink(self) -> int:
         """Forget the oldest period that is over; return how many contacts it had."""
         if len(self._profiles) == 1:

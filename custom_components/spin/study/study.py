@@ -72,6 +72,12 @@ class Study:
             record = self._records[mac] = Record(Periods.beginning(time.time()))
         return record
 
+    async def begin_period(self, mac: Mac, label: str | None) -> None:
+        """Have a device's profile begin anew, to be compared with what was before."""
+        self.record(mac).periods.begin(time.time(), label=label)
+        await self.save()
+        self.changed(mac)
+
     def experiment_of(self, mac: Mac) -> Experiment | None:
         """Return the experiment that goes on with a device."""
         return self.experiments.running(mac)

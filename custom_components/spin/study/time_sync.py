@@ -24,7 +24,7 @@ BURST_PAUSE = 16.0
 # Requests that follow on each other again within this time are no start.
 BURST_EVERY = 3600.0
 
-MAX_SERVERS = 16
+MAX_SERVERS = 32
 MAX_TIMES = 256
 
 type Advice = Literal["poll_too_short", "few_servers"]
@@ -127,7 +127,7 @@ def figures(series: Iterable[Sequence[float]]) -> Figures:
 
 
 class TimeSync:
-    """The newest requests of one device, at most 256 to each of 16 servers; times of the gateway's clock."""
+    """The newest requests of one device, at most 256 to each of 32 servers; times of the gateway's clock."""
 
     def __init__(self) -> None:
         """Begin with none."""

@@ -1,0 +1,236 @@
+"""The actions `spin.*` of the studies."""
+
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import voluptuous as vol
+from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse, callback
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.typing import VolDictType
+
+from .. import checks
+from ..const import DOMAIN
+from ..coordinator import SpinCoordinator
+from ..models import Mac
+from ..targets import check_administrator, devices_only, targets_of, targets_to_change
+from . import mud
+from .experiment import KINDS, Experiment
+from .mud_file import MudError, read
+from .periods import MAX_LABEL
+from .profile import compare
+from .record import Record
+
+MEGABYTE = 1_000_000
+
+type Action = Callable[[ServiceCall], Coroutine[Any, Any, ServiceResponse]]
+type Meant = Mapping[SpinCoordinator, list[Mac]]
+
+
+def _host_name(value: object) -> str:
+    return checks.host_name(str(value).strip().lower().removesuffix("."))
+
+
+_EXPERIMENT: VolDictType = {
+    vol.Required("kind"): vol.In(KINDS),
+    vol.Optional("duration", default=timedelta(minutes=10)): vol.All(
+        cv.positive_time_period, vol.Range(min=timedelta(seconds=10), max=timedelta(days=1))
+    ),
+    vol.Optional("destinations", default=list): vol.All(cv.ensure_list, [_host_name], vol.Length(max=20)),
+}
+_CAPTURE: VolDictType = {
+    vol.Optional("duration", default=timedelta(minutes=5)): vol.All(
+        cv.positive_time_period, vol.Range(min=timedelta(seconds=1), max=timedelta(hours=1))
+    ),
+    vol.Optional("max_size", default=20): vol.All(vol.Coerce(float), vol.Range(min=0.01, max=200)),
+    vol.Optional("headers_only", default=False): cv.boolean,
+}
+_PERIOD = vol.All(cv.string, vol.Length(min=1, max=MAX_LABEL))
+
+
+@callback
+def async_setup_study_actions(hass: HomeAssistant) -> None:
+    """Register the actions."""
+
+    def register(
+        name: str, action: Action, fields: VolDictType, response: SupportsResponse = SupportsResponse.NONE
+    ) -> None:
+        schema = vol.Schema({**cv.TARGET_SERVICE_FIELDS, **fields})
+        hass.services.async_register(DOMAIN, name, action, schema, supports_response=response)
+
+    only, optional = SupportsResponse.ONLY, SupportsResponse.OPTIONAL
+    register("start_experiment", _start_experiment, _EXPERIMENT, optional)
+    register("stop_experiment", _stop_experiment, {}, optional)
+    register("get_experiment", _get_experiment, {vol.Optional("experiment"): cv.string}, only)
+    register("get_time_sync", _get_time_sync, {}, only)
+    register("begin_period", _begin_period, {vol.Optional("label"): _PERIOD})
+    register(
+        "compare_profiles",
+        _compare_profiles,
+        {vol.Optional("before"): _PERIOD, vol.Optional("after"): _PERIOD},
+        only,
+    )
+    register("export_mud", _export_mud, {}, only)
+    register(
+        "import_mud",
+        _import_mud,
+        {vol.Required("content"): cv.string, vol.Optional("enforce", default=False): cv.boolean},
+        optional,
+    )
+    register("remove_mud", _remove_mud, {})
+    register("start_capture", _start_capture, _CAPTURE, optional)
+    register("stop_capture", _stop_capture, {})
+
+
+def _each(meant: Meant) -> Iterator[tuple[SpinCoordinator, Mac, Record]]:
+    for coordinator, macs in meant.items():
+        for mac in macs:
+            if mac in coordinator.devices:
+                yield coordinator, mac, coordinator.study.record(mac)
+
+
+async def _to_change(call: ServiceCall) -> list[tuple[SpinCoordinator, Mac, Record]]:
+    return list(_each(devices_only(await targets_to_change(call))))
+
+
+def _to_read(call: ServiceCall) -> list[tuple[SpinCoordinator, Mac, Record]]:
+    return list(_each(devices_only(targets_of(call))))
+
+
+def _answer(found: Mapping[tuple[SpinCoordinator, Mac], dict[str, Any]]) -> ServiceResponse:
+    return {
+        "devices": {
+            coordinator.registry.device_id(mac): {
+                "name": coordinator.registry.name(mac),
+                "mac": mac,
+                **data,
+            }
+            for (coordinator, mac), data in found.items()
+        }
+    }
+
+
+async def _start_experiment(call: ServiceCall) -> ServiceResponse:
+    only = tuple(dict.fromkeys(call.data["destinations"]))
+    begun = {}
+    for coordinator, mac, record in await _to_change(call):
+        experiment = await coordinator.study.experiments.start(
+            mac, call.data["kind"], call.data["duration"].total_seconds(), only, call.context.user_id
+        )
+        begun[coordinator, mac] = experiment.result(record.checks())
+    return _answer(begun)
+
+
+async def _stop_experiment(call: ServiceCall) -> ServiceResponse:
+    ended = {}
+    for coordinator, mac, record in await _to_change(call):
+        experiment = await coordinator.study.experiments.stop(mac)
+        ended[coordinator, mac] = experiment.result(record.checks())
+    return _answer(ended)
+
+
+async def _get_experiment(call: ServiceCall) -> ServiceResponse:
+    wanted = call.data.get("experiment")
+
+    def find(record: Record) -> Experiment | None:
+        return next((e for e in reversed(record.experiments) if wanted in (None, e.id)), None)
+
+    found = {
+        (coordinator, mac): {
+            "experiment": experiment.result(record.checks()) if (experiment := find(record)) else None
+        }
+        for coordinator, mac, record in _to_read(call)
+    }
+    return _answer(found)
+
+
+async def _get_time_sync(call: ServiceCall) -> ServiceResponse:
+    return _answer(
+        {
+            (coordinator, mac): {"time_sync": record.time_sync.summary()}
+            for coordinator, mac, record in _to_read(call)
+        }
+    )
+
+
+async def _begin_period(call: ServiceCall) -> None:
+    for coordinator, mac, _ in await _to_change(call):
+        await coordinator.study.begin_period(mac, call.data.get("label"))
+
+
+async def _compare_profiles(call: ServiceCall) -> ServiceResponse:
+    found = {}
+    for coordinator, mac, record in _to_read(call):
+        before, after = call.data.get("before"), call.data.get("after")
+        pair = record.periods.pair(before, after)
+        if pair is None and (before or after):
+            raise ServiceValidationError(
+                translation_domain=DOMAIN,
+                translation_key="no_period",
+                translation_placeholders={"periods": ", ".join(record.periods.titles())},
+            )
+        found[coordinator, mac] = {
+            "periods": [profile.summary() for profile in record.periods],
+            "comparison": None if pair is None else compare(*pair),
+        }
+    return _answer(found)
+
+
+async def _export_mud(call: ServiceCall) -> ServiceResponse:
+    return _answer(
+        {(coordinator, mac): mud.exported(coordinator, mac) for coordinator, mac, _ in _to_read(call)}
+    )
+
+
+async def _import_mud(call: ServiceCall) -> ServiceResponse:
+    try:
+        allowed = read(call.data["content"])
+    except MudError as err:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="invalid_mud",
+            translation_placeholders={"reason": str(err)},
+        ) from err
+    allowed = replace(allowed, enforced=call.data["enforce"])
+    found = {}
+    for coordinator, mac, record in await _to_change(call):
+        if allowed.enforced:
+            await mud.enforce(coordinator, mac, allowed, call.context.user_id)
+        elif record.mud is not None and record.mud.enforced:
+            await mud.lift(coordinator, mac, record.mud)
+        for rule in mud.known_rules(allowed):
+            coordinator.devices[mac].destinations.allow(rule)
+        coordinator.roster.keep(news=True)
+        record.mud = allowed
+        await coordinator.study.save()
+        found[coordinator, mac] = allowed.as_dict()
+    return _answer(found)
+
+
+async def _remove_mud(call: ServiceCall) -> None:
+    for coordinator, mac, record in await _to_change(call):
+        if record.mud is not None and record.mud.enforced:
+            await mud.lift(coordinator, mac, record.mud)
+        record.mud = None
+        await coordinator.study.save()
+
+
+async def _start_capture(call: ServiceCall) -> ServiceResponse:
+    await check_administrator(call)
+    seconds = max(1, round(call.data["duration"].total_seconds()))
+    size = round(call.data["max_size"] * MEGABYTE)
+    found = {}
+    for coordinator, mac, _ in await _to_change(call):
+        file = await coordinator.study.captures.start(
+            mac, seconds, size, headers_only=call.data["headers_only"]
+        )
+        found[coordinator, mac] = {"file": file}
+    return _answer(found)
+
+
+async def _stop_capture(call: ServiceCall) -> None:
+    await check_administrator(call)
+    for coordinator, mac, _ in await _to_change(call):
+        await coordinator.study.captures.stop(mac)
