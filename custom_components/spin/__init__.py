@@ -18,15 +18,17 @@ from .panel import async_setup_module, async_show_panel, hide_panel
 from .registry import mac_of
 from .rulings import remove_rulings
 from .services import async_setup_services
+from .websocket import async_setup_websocket
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 DATA_GROUPING: HassKey[Group] = HassKey(f"{DOMAIN}_grouping")
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Register the actions and the browser module."""
+    """Register the actions, the browser module and what it asks."""
     async_setup_services(hass)
     await async_setup_module(hass)
+    await async_setup_websocket(hass)
     return True
 
 
