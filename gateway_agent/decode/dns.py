@@ -95,14 +95,14 @@ def _question_name(message: bytes) -> tuple[str, int]:
         place += 1 + size
         if place >= 12 + _MAX_WIRE_NAME:
             raise DnsError("a name of more than 255 bytes")
-    text = _text(labels)
+    text = name_text(labels)
     if len(_texts) >= _KNOWN_NAMES:
         _texts.clear()
     _texts[message[12 : place + 1]] = text
     return text, place + 1
 
 
-def _text(labels: list[bytes]) -> str:
+def name_text(labels: list[bytes]) -> str:
     r"""Return a name for people: lower case, and not printable ASCII as \DDD (RFC 4343, section 2.1)."""
     name = b".".join(labels).lower()
     if _HOST_NAME.fullmatch(name) and name.count(b".") == len(labels) - 1:
