@@ -88,6 +88,20 @@ class HomeAssistant:
             raise RuntimeError("Home Assistant was not set up")
         return self._client
 
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        if self._process is None:
+            raise RuntimeError("Home Assistant does not run")
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End it as a power failure would."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
     def prepare(self) -> None:
         """Write the config folder."""
         storage = self.folder / ".storage"

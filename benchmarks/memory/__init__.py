@@ -1,0 +1,1 @@
+"""What the integration's memory costs Home Assistant."""
