@@ -50,7 +50,7 @@ export function head(
   const { words, picture, target, config } = view;
   const on = picture?.focus;
   const title = !on
-    ? plain(config.title ?? "SPIN")
+    ? plain(config.title || words.t("whole_home"))
     : on.kind === "device"
       ? html`<bdi>${plain(on.name)}</bdi>`
       : hostName(on.group);
