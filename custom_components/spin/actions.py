@@ -34,7 +34,8 @@ ATTR_DURATION = "duration"
 # As people write it.
 MAC = r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}"
 
-type Answers = dict[str, dict[str, Any]]
+# By the ids of the devices.
+type Answers = dict[str, Any]
 
 
 def _ruling(call: ServiceCall) -> Ruling:
@@ -171,14 +172,9 @@ async def forget_destination(call: ServiceCall) -> ServiceResponse:
     for coordinator, device_id, device in meant(await targets_to_change(call)):
         forgotten = 0
         for rule in rules:
+            about: dict[str, Any] = {"by": USER, "user": user, **named(device, rule.target)}
             if count := device.destinations.forget_meant(rule):
-                device.journal.add(
-                    "forgotten",
-                    dt_util.utcnow().timestamp(),
-                    by=USER,
-                    user=user,
-                    **named(device, rule.target),
-                )
+                device.journal.add("forgotten", dt_util.utcnow().timestamp(), **about)
                 forgotten += count
         if forgotten:
             coordinator.roster.keep(news=True)

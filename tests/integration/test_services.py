@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -160,6 +161,10 @@ async def test_get_destinations(
     assert response is not None
     ((device_id, answer),) = response["devices"].items()
     assert device_id == devices["hue"]
+    for each in answer["destinations"]:
+        for contact in ("first_seen", "last_seen"):
+            at = datetime.fromisoformat(each.pop(contact))
+            assert abs(at - datetime.now(UTC)) < timedelta(minutes=1)
     assert answer == snapshot
 
 
@@ -251,6 +256,14 @@ async def test_who_may_only_look_may_not_block(
         ("block_destination", {"destination": "baidu.com"}),
         ("allow_destination", {"destination": "baidu.com"}),
         ("unblock_destination", {"destination": "baidu.com"}),
+        ("forget_destination", {"destination": "baidu.com"}),
+        ("accept_all", {}),
+        ("restart_learning", {}),
+        ("skip_learning", {}),
+        ("undo_automatic_blocks", {}),
+        ("join_devices", {"into": devices["hue"]}),
+        ("split_device", {"mac": CAMERA}),
+        ("export", {"filename": "www/x.csv"}),
     ):
         with pytest.raises(Unauthorized):
             await hass.services.async_call(
