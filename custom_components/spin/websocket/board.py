@@ -26,7 +26,7 @@ PACE = 1.0
 # What happened that somebody may be waiting for is told sooner.
 SOON = 0.05
 # Seconds of work after which a round leaves the rest to the next one.
-ROUND = 0.005
+ROUND = 0.01
 
 
 class Reader(Protocol):
