@@ -156,6 +156,7 @@ class Decisions:
         if decision.until is not None:
             data["until"] = decision.until
         device.journal.add(kind, time.time(), **data)
+        device.changed()
 
     async def _name_of(self, user_id: str | None) -> str | None:
         user = await self._hass.auth.async_get_user(user_id) if user_id else None
