@@ -27,6 +27,7 @@ from gateway_agent.model import (
     Neighbour,
     Observation,
     Observe,
+    ServerName,
     Traffic,
 )
 from gateway_agent.platform import PlatformError
@@ -110,7 +111,7 @@ class KernelPlatform:
         """Begin to deliver observations into the running event loop."""
         loop = asyncio.get_running_loop()
         try:
-            self._counting.attach(self._listener, self._answered, loop)
+            self._counting.attach(self._listener, self._named, loop)
         except NflogError as error:
             raise PlatformError(str(error)) from error
         self._listener.add(self._watch)
@@ -176,10 +177,15 @@ class KernelPlatform:
         self._unsettled = wanted and (self._unsettled or not self._heeding_names)
         self._heeding_names = wanted
 
-    def _answered(self, answer: Answer) -> None:
+    def _named(self, name: Answer | ServerName) -> None:
         """Tell the firewall at once; in the listener's thread."""
-        if self.firewall is not None and self.firewall.needs_names:
-            self.firewall.answered(self._neighbours.mac_of(answer.lan), answer)
+        if self.firewall is None or not self.firewall.needs_names:
+            return
+        mac = self._neighbours.mac_of(name.lan)
+        if isinstance(name, Answer):
+            self.firewall.answered(mac, name)
+        else:
+            self.firewall.named(mac, name)
 
     def _observed(self, observation: Observation) -> None:
         if isinstance(observation, Neighbour):

@@ -93,7 +93,20 @@ class FirstContact:
     at: float
 
 
-Observation = Answer | Neighbour | HostName | FirstContact
+class ServerName(NamedTuple):
+    """A TLS client on the LAN named the server that it wants at a remote address and TCP port.
+
+    `name` has the form of an Answer's.
+    """
+
+    lan: Address
+    remote: Address
+    port: int
+    name: str
+    at: float
+
+
+Observation = Answer | Neighbour | HostName | FirstContact | ServerName
 Observe = Callable[[Observation], None]
 
 

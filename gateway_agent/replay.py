@@ -19,7 +19,7 @@ from gateway_agent.decode.pcap import Capture, CaptureError
 from gateway_agent.ledger.ledger import Ledger
 from gateway_agent.ledger.names import NameTable
 from gateway_agent.logs import fields
-from gateway_agent.model import Answer, FirstContact, Observation
+from gateway_agent.model import Answer, FirstContact, Observation, ServerName
 from gateway_agent.sources.packets import PacketsSource
 from gateway_agent.sources.survey import Survey
 from gateway_agent.topology import Network, Topology
@@ -196,7 +196,7 @@ class _Playback:
         self._emit(status(OFFLINE))
 
     def _observe(self, observation: Observation) -> None:
-        if isinstance(observation, Answer) and observation.addresses:
+        if isinstance(observation, ServerName) or (isinstance(observation, Answer) and observation.addresses):
             self._count(observation.at)  # what came before it goes under the names of before
         if not isinstance(observation, FirstContact):
             self._ledger.observe(observation)

@@ -22,7 +22,7 @@ from gateway_agent.firewall.resolutions import GRACE, Resolutions, lifetime
 from gateway_agent.kernel.netlink import NetlinkError, Request
 from gateway_agent.kernel.ruleset import BLOCKED_DEVICES, LEVELS
 from gateway_agent.kernel.table import Table
-from gateway_agent.model import Address, Answer, Mac
+from gateway_agent.model import Address, Answer, Mac, ServerName
 from gateway_agent.wire.policy import Policy, Problem, Resolved
 
 _LOG = logging.getLogger(__name__)
@@ -114,6 +114,20 @@ class Firewall:
             for address in answer.addresses:
                 self._resolutions.add(mac, answer.name, address, until)
             self._put(mac, answer.addresses, [(level, min(end, until)) for level, end in decided])
+
+    def named(self, mac: Mac | None, server: ServerName) -> None:
+        """Block a server by the name that a device asks it for, where no lookup has told the address before.
+
+        Such a name comes from the device alone, so it allows nothing, and is forgotten with the next policy.
+        """
+        if not self._levels or mac is None:
+            return
+        with self._table.lock:
+            decided = self._levels.decide(mac, server.name, server.at)
+            if decided and min(decided, key=lambda rule: LEVELS.index(rule[0]))[0].endswith("block"):
+                until = server.at + GRACE
+                blocks = [(level, min(end, until)) for level, end in decided if level.endswith("block")]
+                self._put(mac, [server.remote], blocks)
 
     def catch_up(self, now: float) -> None:
         """Take what was resolved before the rules came in force, and was told of after."""

@@ -15,9 +15,9 @@ from typing import Final
 
 TABLE: Final = "spin"
 NFLOG_GROUP: Final = 7746
-DNS, CONTACT, INBOUND_CONTACT, CLOCK = "d", "c", "i", "n"
+DNS, CONTACT, INBOUND_CONTACT, CLOCK, HELLO = "d", "c", "i", "n", "t"
 """Prefixes of logged packets: a DNS answer; the first packet of a flow that is not counted yet, from the LAN
-or to it; an NTP client's request."""
+or to it; an NTP client's request; a TLS client's hello."""
 
 COUNTED: Final = ("sent", "received", "opened", "answered", "empty", "blocked")
 """Accounting sets, each for IPv4 (suffix 4) and IPv6 (suffix 6)."""
@@ -76,6 +76,10 @@ _COMMON = """
   chain clock {
     limit rate over 500/second burst 1000 packets goto unlogged
     log prefix "n" group 7746 snaplen 80
+  }
+  chain log_hello {
+    limit rate over 1000/second burst 2000 packets goto unlogged
+    log prefix "t" group 7746 snaplen 4200
   }
 
   chain outbound { }
@@ -240,6 +244,8 @@ _FAMILY = """
 # A connection that was set up is remembered until its first byte of payload; one that is still remembered
 # when the remote closes it, or when either side resets it, was empty. Only the first packets are looked at: a
 # connection with more of them is not called empty. `@ih,0,8 0-255` matches what has a first byte of payload.
+# Of a device's TLS connections to one address only some are logged: their names are most often the same. What
+# follows a hello within its connection's first packets is logged too, because it may be the rest of it.
 _EMPTY = """
   set handshakes{v} {{
     type {addr} . inet_service . {addr} . inet_service
@@ -247,10 +253,29 @@ _EMPTY = """
     timeout 1h
     gc-interval 10s
   }}
+  set unfinished_hellos{v} {{
+    type {addr} . inet_service . {addr} . inet_service
+    flags dynamic,timeout
+    timeout 3s
+    gc-interval 10s
+  }}
+  set hello_rate{v} {{ type {addr} . {addr}; size 16384; flags dynamic,timeout; timeout 1m; gc-interval 1m; }}
+  set device_hello_rate{v} {{ type {addr}; size 4096; flags dynamic,timeout; timeout 1m; gc-interval 1m; }}
   chain lan_early{v} {{
-    @ih,0,8 0-255 delete @handshakes{v} {{ {outward} }} return
+    @ih,0,8 0-255 goto lan_says{v}
     tcp flags & rst == rst ct reply packets < 10 {outward} @handshakes{v} update @empty{v} {{ {asks} }} \\
       delete @handshakes{v} {{ {outward} }}
+  }}
+  chain lan_says{v} {{
+    delete @handshakes{v} {{ {outward} }}
+    @ih,0,16 0x1603 @ih,40,8 0x01 goto hello{v}
+    {outward} @unfinished_hellos{v} goto log_hello
+  }}
+  chain hello{v} {{
+    update @hello_rate{v} {{ {s} . {d} limit rate over 6/minute burst 5 packets }} return
+    update @device_hello_rate{v} {{ {s} limit rate over 20/second burst 100 packets }} goto unlogged
+    update @unfinished_hellos{v} {{ {outward} }}
+    goto log_hello
   }}
   chain remote_early{v} {{
     tcp flags & (syn | ack) == syn | ack ct reply packets 1 update @handshakes{v} {{ {inward} }}

@@ -40,6 +40,7 @@ class Row:
     local: bool
     first: float
     last: float
+    told: bool = False
     sent_bytes: int = 0
     received_bytes: int = 0
     sent_packets: int = 0
@@ -163,9 +164,21 @@ class Device:
         row = Row(key, name.source if name else None, local, first, first)
         self.rows[key] = row
         if name is not None:
-            self._names[name.name] = self._names.get(name.name, 0) + 1
-            self.lookups.pop(name.name, None)
+            self._use_name(name.name)
         return row
+
+    def name_row(self, row: Row, name: Name) -> None:
+        """Give a row that has no name, and that nobody was told of, its name; what it counted stays."""
+        key = (*row.key[:3], name.name)
+        if row.told or key in self.rows:
+            return
+        del self.rows[row.key]
+        changed = self.changed.pop(row.key, None)
+        row.key, row.source = key, name.source
+        self.rows[key] = row
+        if changed is not None:
+            self.changed[key] = row
+        self._use_name(name.name)
 
     def count(self, row: Row, traffic: Traffic) -> None:
         """Add a difference to a row and, for Internet traffic, to the sums."""
@@ -232,6 +245,10 @@ class Device:
         self.lookups[answer.name] = lookup
         if len(self.lookups) > MAX_LOOKUPS:
             del self.lookups[next(iter(self.lookups))]
+
+    def _use_name(self, name: str) -> None:
+        self._names[name] = self._names.get(name, 0) + 1
+        self.lookups.pop(name, None)
 
     def uses(self, address: Address, at: float) -> None:
         """Remember an address of the device; the one not seen for longest is forgotten."""

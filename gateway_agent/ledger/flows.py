@@ -105,6 +105,7 @@ def flows_messages(  # noqa: PLR0913 (the message has these)
         messages.append(Message(f"device/{device.mac}/flows", payload.encode("ascii")))
     for row in rows:
         row.requests = []
+        row.told = True
     for _, lookup in lookups:
         lookup.changed = False
     device.changed, device.sums_changed = {}, False

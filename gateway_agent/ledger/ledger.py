@@ -11,7 +11,17 @@ from gateway_agent.ledger.device import Device, Row
 from gateway_agent.ledger.flows import device_message, flows_messages
 from gateway_agent.ledger.names import NameTable
 from gateway_agent.ledger.unclaimed import Unclaimed
-from gateway_agent.model import Address, Answer, Flow, HostName, Mac, Neighbour, Observation, Traffic
+from gateway_agent.model import (
+    Address,
+    Answer,
+    Flow,
+    HostName,
+    Mac,
+    Neighbour,
+    Observation,
+    ServerName,
+    Traffic,
+)
 from gateway_agent.wire.messages import Message, gone
 from gateway_agent.wire.policy import Problem
 
@@ -26,6 +36,7 @@ _MAX_GONE: Final = 4096
 _REFUSED_FOR: Final = 3600.0
 _RETRY_ROOM: Final = 10.0
 _EVICTION_BATCH: Final = 256
+_TCP: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +109,7 @@ class Ledger:
         device = self._devices.get(mac) or self._admit(mac, traffic.last)
         if device is None:
             return
-        name = self._names.name_of(mac, flow.remote, traffic.last)
+        name = self._names.name_of(mac, flow.remote, traffic.last, (flow.protocol, flow.port))
         row = device.rows.get((flow.remote, flow.protocol, flow.port, name.name if name else None))
         if row is None:
             self._make_room(device)
@@ -108,9 +119,11 @@ class Ledger:
         device.count(row, traffic)
 
     def observe(self, observation: Observation) -> None:
-        """Take an answer (names and lookups), a neighbour or a host name."""
+        """Take an answer (names and lookups), a server's name, a neighbour or a host name."""
         if isinstance(observation, Answer):
             self.answered(self._mac_of(observation.lan), observation)
+        elif isinstance(observation, ServerName):
+            self.server_named(self._mac_of(observation.lan), observation)
         elif isinstance(observation, Neighbour):
             self.neighbour(observation)
         elif isinstance(observation, HostName):
@@ -125,6 +138,16 @@ class Ledger:
             device = self._devices.get(mac) or self._admit(mac, answer.at)
             if device is not None:
                 device.looked_up(answer)
+
+    def server_named(self, mac: Mac | None, server: ServerName) -> None:
+        """Take the name that a device asked a TLS server for; its row has begun with the handshake."""
+        if mac is None or self._ignored(mac):
+            return
+        name = self._names.learn_server(mac, server)
+        device = self._devices.get(mac)
+        row = device.rows.get((server.remote, _TCP, server.port, None)) if device else None
+        if name is not None and device is not None and row is not None:
+            device.name_row(row, name)
 
     def neighbour(self, neighbour: Neighbour) -> None:
         """Note whose an address is, and count what waited for it."""

@@ -1,15 +1,22 @@
-"""Which name a device looked up for an address: by its own newest lookup, never by another device's."""
+"""Which name a device has for an address: its own newest lookup's, never another device's.
 
-from collections.abc import Iterator
+Where it looked up nothing that could be heard, the name that it asked a TLS server for, for that port only.
+"""
+
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from gateway_agent.model import Address, Answer, Mac
+from gateway_agent.model import Address, Answer, Mac, ServerName
 
 GRACE = 86_400.0
 """Seconds that a name outlives its TTL: connections that are still running keep it."""
 
 _EVICTED_AT_ONCE = 64
+_TCP = 6
+
+_Key = bytes
+"""A remote address; for the name of a TLS server, followed by the port in two bytes."""
 
 
 class Name(NamedTuple):
@@ -25,13 +32,13 @@ class _Known(NamedTuple):
 
 
 class NameTable:
-    """The names that each device looked up; bounded per device and in all, the oldest lookups go first."""
+    """The names that each device uses; bounded per device and in all, the oldest go first."""
 
     def __init__(self, *, per_device: int = 4096, in_all: int = 65_536) -> None:
         self._per_device = per_device
         self._in_all = in_all
-        self._devices: dict[Mac, dict[Address, _Known]] = {}
-        self._order: dict[tuple[Mac, Address], None] = {}
+        self._devices: dict[Mac, dict[_Key, _Known]] = {}
+        self._order: dict[tuple[Mac, _Key], None] = {}
 
     def __len__(self) -> int:
         """Return how many addresses have a name, over all devices."""
@@ -42,32 +49,37 @@ class NameTable:
         if not answer.addresses:
             return
         known = _Known(Name(answer.name, "dns"), answer.at + answer.ttl + GRACE)
-        addresses = self._devices.setdefault(mac, {})
-        for address in answer.addresses[: self._per_device]:
-            addresses.pop(address, None)
-            addresses[address] = known
-            self._order.pop((mac, address), None)
-            self._order[mac, address] = None
-        if len(addresses) > self._per_device:
-            self._forget_oldest_of(mac, addresses)
-        if len(self._order) > self._in_all:
-            self._forget_oldest()
+        self._put(mac, answer.addresses[: self._per_device], known)
 
-    def name_of(self, mac: Mac, address: Address, now: float) -> Name | None:
-        """Return the name that this device looked up last for the address, if its time is not over."""
+    def learn_server(self, mac: Mac, server: ServerName) -> Name | None:
+        """Take the name of a TLS server; return it, or None where the device has looked one up."""
+        looked_up = self._devices.get(mac, {}).get(server.remote)
+        if looked_up is not None and looked_up.until >= server.at:
+            return None
+        name = Name(server.name, "tls")
+        self._put(mac, (server.remote + server.port.to_bytes(2),), _Known(name, server.at + GRACE))
+        return name
+
+    def name_of(
+        self, mac: Mac, address: Address, now: float, service: tuple[int, int] = (0, 0)
+    ) -> Name | None:
+        """Return the name that this device looked up last for the address, if its time is not over.
+
+        `service` is protocol and port: without a lookup, the TLS server's name there.
+        """
         addresses = self._devices.get(mac)
         if addresses is None:
             return None
         known = addresses.get(address)
-        if known is None or known.until < now:
-            return None
-        return known.name
+        if (known is None or known.until < now) and service[0] == _TCP:
+            known = addresses.get(address + service[1].to_bytes(2))
+        return None if known is None or known.until < now else known.name
 
     def lookups(self, now: float) -> Iterator[tuple[Mac, str, Address]]:
         """Yield (device, name, address) of all lookups whose time is not over."""
         for mac, addresses in list(self._devices.items()):
             for address, known in addresses.items():
-                if known.until >= now:
+                if known.until >= now and known.name.source == "dns":
                     yield mac, known.name.name, address
 
     def forget(self, mac: Mac) -> None:
@@ -75,7 +87,19 @@ class NameTable:
         for address in self._devices.pop(mac, {}):
             del self._order[mac, address]
 
-    def _forget_oldest_of(self, mac: Mac, addresses: dict[Address, _Known]) -> None:
+    def _put(self, mac: Mac, keys: Sequence[_Key], known: _Known) -> None:
+        addresses = self._devices.setdefault(mac, {})
+        for key in keys:
+            addresses.pop(key, None)
+            addresses[key] = known
+            self._order.pop((mac, key), None)
+            self._order[mac, key] = None
+        if len(addresses) > self._per_device:
+            self._forget_oldest_of(mac, addresses)
+        if len(self._order) > self._in_all:
+            self._forget_oldest()
+
+    def _forget_oldest_of(self, mac: Mac, addresses: dict[_Key, _Known]) -> None:
         excess = len(addresses) - self._per_device
         for address in list(islice(addresses, excess + min(_EVICTED_AT_ONCE, self._per_device // 8))):
             del addresses[address]

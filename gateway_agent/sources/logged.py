@@ -4,15 +4,18 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway_agent.decode.dns import DnsError, parse_answer
 from gateway_agent.decode.packet import TCP, UDP, WITH_PORTS
+from gateway_agent.decode.tls import Hellos, TlsError
 from gateway_agent.kernel.nflog import Logged, Nflog
-from gateway_agent.kernel.ruleset import CLOCK, CONTACT, DNS, INBOUND_CONTACT
-from gateway_agent.model import Answer, FirstContact, Flow, Neighbour, Observation
+from gateway_agent.kernel.ruleset import CLOCK, CONTACT, DNS, HELLO, INBOUND_CONTACT
+from gateway_agent.model import Answer, FirstContact, Flow, Neighbour, Observation, ServerName
 
-_DNS, _CONTACT, _INBOUND, _CLOCK = (prefix.encode() for prefix in (DNS, CONTACT, INBOUND_CONTACT, CLOCK))
+_DNS, _CONTACT, _INBOUND, _CLOCK, _HELLO = (
+    prefix.encode() for prefix in (DNS, CONTACT, INBOUND_CONTACT, CLOCK, HELLO)
+)
 _UDP_HEADER, _TCP_HEADER = 8, 20
 _IPV4_HEADER, _IPV6_HEADER = 20, 40
 _PLAIN_IPV4, _UDP = b"\x45", b"\x11"
@@ -33,12 +36,14 @@ class ClockRequest:
 class LoggedPackets:
     """A watcher (listener.py) of the NFLOG group.
 
-    In the listener's thread, `urgent` gets every answer at once; then all waits in `backlog`, in order.
-    `wake` is called 10 times a second at most, and not while the backlog is `awaited`: whoever takes it sets
-    that to false before. A backlog that nobody takes is bounded: what is lost is counted.
+    In the listener's thread, `urgent` gets every answer and server name at once; then all waits in `backlog`,
+    in order. `wake` is called 10 times a second at most, and not while the backlog is `awaited`: whoever
+    takes it sets that to false before. A backlog that nobody takes is bounded: what is lost is counted.
     """
 
-    def __init__(self, nflog: Nflog, urgent: Callable[[Answer], None], wake: Callable[[], None]) -> None:
+    def __init__(
+        self, nflog: Nflog, urgent: Callable[[Answer | ServerName], None], wake: Callable[[], None]
+    ) -> None:
         self.backlog: deque[Observation | ClockRequest] = deque()
         self.awaited = False
         self.dropped = 0
@@ -47,6 +52,7 @@ class LoggedPackets:
         self._wake = wake
         self._woken = 0.0
         self._busy = False
+        self._hellos = Hellos()
 
     @property
     def pending(self) -> bool:
@@ -93,12 +99,28 @@ class LoggedPackets:
         if flow is None:
             return
         at = now if logged.at is None else logged.at
+        if logged.prefix == _HELLO:
+            self._hello(logged.packet, flow, at)
+            return
         if logged.prefix == _CLOCK:
             self._put(ClockRequest(flow, at))
             return
         if logged.prefix == _CONTACT and logged.mac is not None:
             self._put(Neighbour(logged.mac.hex(":"), flow.lan, at))
         self._put(FirstContact(flow, at))
+
+    def _hello(self, packet: bytes, flow: Flow, at: float) -> None:
+        segment = segment_in(packet)
+        if segment is None:
+            return
+        try:
+            name = self._hellos.segment((flow, segment.source_port), segment.sequence, segment.payload)
+        except TlsError:
+            return
+        if name is not None:
+            server = ServerName(flow.lan, flow.remote, flow.port, name, at)
+            self._urgent(server)
+            self._put(server)
 
     def _put(self, observation: Observation | ClockRequest) -> None:
         if len(self.backlog) < _MAX_BACKLOG:
@@ -124,6 +146,24 @@ def answer_in(packet: bytes, now: float) -> Answer | None:
     size = int.from_bytes(packet[start : start + 2], "big")  # RFC 1035, section 4.2.2
     message = packet[start + 2 : start + 2 + size]
     return parse_answer(message, lan, now, cut=len(message) < size)
+
+
+class Segment(NamedTuple):
+    """What a TCP segment carries."""
+
+    source_port: int
+    sequence: int
+    payload: bytes
+
+
+def segment_in(packet: bytes) -> Segment | None:
+    """Return the TCP segment in an IP packet."""
+    found = _transport(packet)
+    if found is None or found[0] != TCP or len(packet) < found[1] + _TCP_HEADER:
+        return None
+    place = found[1]
+    port, sequence = int.from_bytes(packet[place : place + 2]), int.from_bytes(packet[place + 4 : place + 8])
+    return Segment(port, sequence, packet[place + (packet[place + 12] >> 4) * 4 :])
 
 
 def flow_of(packet: bytes, *, inbound: bool) -> Flow | None:

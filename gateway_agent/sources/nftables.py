@@ -24,7 +24,7 @@ from gateway_agent.kernel.netlink import (
 from gateway_agent.kernel.nflog import PATIENT_SECONDS, Nflog
 from gateway_agent.kernel.ruleset import COUNTED, NFLOG_GROUP, TABLE
 from gateway_agent.kernel.table import Table, accounting
-from gateway_agent.model import Answer, FirstContact, Flow, Neighbour, Observe, Traffic
+from gateway_agent.model import Answer, FirstContact, Flow, Neighbour, Observe, ServerName, Traffic
 from gateway_agent.sources import baseline, dismissal
 from gateway_agent.sources.counters import ANSWERED, BLOCKED, EMPTY, OPENED, RECEIVED, SENT, Counters, Key
 from gateway_agent.sources.logged import ClockRequest, LoggedPackets
@@ -94,13 +94,13 @@ class NftablesSource:
     def attach(
         self,
         listener: Listener,
-        urgent: Callable[[Answer], None],
+        urgent: Callable[[Answer | ServerName], None],
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         """Have answers and first contacts observed from now on, in `loop`, or else by `read` only.
 
-        To be called before the listener starts. `urgent` gets each answer in the listener's thread, before
-        anything else happens: it must be thread-safe. Raises NflogError.
+        To be called before the listener starts. `urgent` gets each answer and server name in the listener's
+        thread, before anything else happens: it must be thread-safe. Raises NflogError.
         """
         self._loop = loop
         self._nflog = Nflog(NFLOG_GROUP, at_once=self._at_once)

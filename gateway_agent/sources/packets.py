@@ -6,7 +6,18 @@ from typing import Final
 from gateway_agent.decode import dhcp, dns, ntp
 from gateway_agent.decode.dns_stream import DnsStreams
 from gateway_agent.decode.packet import TCP, UDP, WITH_PORTS, Decoder, Packet, arp_sender, cooked_type
-from gateway_agent.model import Address, FirstContact, Flow, HostName, Mac, Neighbour, Observe, Traffic
+from gateway_agent.decode.tls import Hellos, IncompleteError, TlsError
+from gateway_agent.model import (
+    Address,
+    FirstContact,
+    Flow,
+    HostName,
+    Mac,
+    Neighbour,
+    Observe,
+    ServerName,
+    Traffic,
+)
 from gateway_agent.sources.connections import (
     FIN,
     PAYLOAD,
@@ -40,6 +51,7 @@ class PacketsSource:
         self._rows = Rows()
         self._connections = Connections(self._rows)
         self._streams = DnsStreams()
+        self._hellos = Hellos()
         self._announced: dict[Address, Mac] = {}
 
     def packet(  # noqa: C901, PLR0912 (once per packet: calls would cost more than lines)
@@ -189,6 +201,8 @@ class PacketsSource:
                 return self._dhcp
         elif protocol == TCP and source_port == dns.PORT and path.receiver is not None:
             return self._dns_segment
+        elif protocol == TCP and path.forward and path.sender is not None:
+            return self._hello
         return None
 
     def _dns(self, at: float, frame: bytes, packet: Packet, _: Path) -> None:
@@ -212,6 +226,26 @@ class PacketsSource:
         start, end = transport + (frame[transport + 12] >> 4 << 2), transport + packet.size
         for message in stream.segment(sequence, frame[start:end], cut=len(frame) < end):
             self._answer(message, packet.destination, at, cut=False)
+
+    def _hello(self, at: float, frame: bytes, packet: Packet, path: Path) -> None:
+        """Look for a TLS client's hello in the first payload of a connection."""
+        transport = packet.transport
+        if not transport or len(frame) < transport + 14 or path.sender is None:
+            return
+        start, end = transport + (frame[transport + 12] >> 4 << 2), transport + packet.size
+        if start >= end:
+            return
+        sequence = int.from_bytes(frame[transport + 4 : transport + 8])
+        try:
+            name = self._hellos.segment(path, sequence, frame[start:end])
+        except IncompleteError:
+            return
+        except TlsError:
+            name = None
+        path.watch = None
+        if name is not None:
+            flow = path.sender.flow
+            self._observe(ServerName(flow.lan, flow.remote, flow.port, name, at))
 
     def _answer(self, message: bytes, lan: Address, at: float, *, cut: bool) -> None:
         try:
