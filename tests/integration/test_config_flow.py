@@ -1,5 +1,6 @@
 """Finding gateways, and the user's preferences."""
 
+import asyncio
 import json
 from collections.abc import Generator
 from typing import Any
@@ -66,7 +67,9 @@ async def test_discovery_through_the_broker(
     hass: HomeAssistant, broker: Broker, setup_entry: AsyncMock
 ) -> None:
     Gateway(broker).info(name="Router")
-    await hass.async_block_till_done()
+    async with asyncio.timeout(10):
+        while not hass.config_entries.flow.async_progress_by_handler(DOMAIN):
+            await asyncio.sleep(0.01)  # what the integration depends on is set up first
     (flow,) = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
     assert flow["context"]["title_placeholders"] == {"name": "Router"}
 

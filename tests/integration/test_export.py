@@ -76,8 +76,9 @@ async def test_file(
     answer = await export(hass, hue, format=form, filename=str(path))
     assert (answer["path"], answer["destinations"]) == (str(path), 2)
     assert "content" not in answer
-    assert "ws.meethue.com" in path.read_text()
-    assert os.listdir(folder) == [path.name]
+    written = {found.name: found.read_text() for found in folder.iterdir()}  # noqa: ASYNC240
+    assert list(written) == [path.name]
+    assert "ws.meethue.com" in written[path.name]
 
 
 async def test_where_it_may_not_be_written(
