@@ -18,6 +18,8 @@ from .panel import async_setup_module, async_show_panel, hide_panel
 from .registry import mac_of
 from .rulings import remove_rulings
 from .services import async_setup_services
+from .study.setup import async_setup_study
+from .study.store import remove_study
 from .websocket import async_setup_websocket
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -27,6 +29,7 @@ DATA_GROUPING: HassKey[Group] = HassKey(f"{DOMAIN}_grouping")
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     """Register the actions, the browser module and what it asks."""
     async_setup_services(hass)
+    async_setup_study(hass)
     await async_setup_module(hass)
     await async_setup_websocket(hass)
     return True
@@ -62,6 +65,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: SpinConfigEntry) -> Non
     Issues(hass, entry.data[CONF_GATEWAY]).close_all()
     await remove_stored(hass, entry.entry_id)
     await remove_rulings(hass, entry.entry_id)
+    await remove_study(hass, entry.entry_id)
 
 
 async def async_remove_config_entry_device(

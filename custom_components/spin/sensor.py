@@ -23,6 +23,7 @@ from .device import Device
 from .entity import DeviceEntity, GatewayEntity, SpinEntity
 from .models import Counters
 from .pace import FAST, MINUTES, SLOW, Pace
+from .study.sensors import CaptureSensor, TimeSyncSensor
 
 PARALLEL_UPDATES = 0
 
@@ -171,6 +172,7 @@ async def async_setup_entry(
     """Add the gateway's sensors, and those of each device once it is known."""
     coordinator = entry.runtime_data
     async_add_entities(GatewaySensor(coordinator, description) for description in GATEWAY_SENSORS)
+    async_add_entities([CaptureSensor(coordinator)])
 
     @callback
     def add(devices: list[Device]) -> None:
@@ -180,6 +182,7 @@ async def async_setup_entry(
             for sensor, descriptions in ((DeviceSensor, DEVICE_SENSORS), (RateSensor, RATE_SENSORS))
             for description in descriptions
         )
+        async_add_entities(TimeSyncSensor(coordinator, device) for device in devices)
 
     entry.async_on_unload(coordinator.roster.on_new_devices(add))
 

@@ -43,7 +43,7 @@ def test_dutch_is_complete() -> None:
 
 
 def source() -> str:
-    return "\n".join(path.read_text() for path in SPIN.glob("*.py"))
+    return "\n".join(path.read_text() for path in SPIN.rglob("*.py"))
 
 
 def test_every_exception_has_its_text() -> None:

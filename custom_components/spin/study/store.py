@@ -21,19 +21,24 @@ SAVE_DELAY = 300.0
 type Records = dict[Mac, Record]
 
 
+def _store(hass: HomeAssistant, entry_id: str) -> Store[dict[str, Any]]:
+    return Store(
+        hass, VERSION, f"{DOMAIN}.{entry_id}.study", atomic_writes=True, serialize_in_event_loop=False
+    )
+
+
+async def remove_study(hass: HomeAssistant, entry_id: str) -> None:
+    """Delete what is stored of the studies of a gateway's devices."""
+    await _store(hass, entry_id).async_remove()
+
+
 class StudyStore:
     """Written with delay, and when Home Assistant stops."""
 
     def __init__(self, hass: HomeAssistant, entry_id: str, contents: Callable[[], Records]) -> None:
         """Store what `contents` returns."""
         self._hass = hass
-        self._store = Store[dict[str, Any]](
-            hass,
-            VERSION,
-            f"{DOMAIN}.{entry_id}.study",
-            atomic_writes=True,
-            serialize_in_event_loop=False,
-        )
+        self._store = _store(hass, entry_id)
         self._contents = contents
 
     async def load(self) -> Records:
@@ -48,10 +53,6 @@ class StudyStore:
     async def save(self) -> None:
         """Write it now."""
         await self._store.async_save(await self._hass.async_add_executor_job(self._as_dict))
-
-    async def remove(self) -> None:
-        """Delete it."""
-        await self._store.async_remove()
 
     def _as_dict(self) -> dict[str, Any]:
         return {"devices": {mac: record.as_dict() for mac, record in list(self._contents().items())}}
