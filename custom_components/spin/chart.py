@@ -2,7 +2,7 @@
 
 from array import array
 from base64 import b64decode, b64encode
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from .windows import DAY, HOUR, MINUTE
 
@@ -71,12 +71,12 @@ class Ring:
             self._sent[at % size] += counts[0]
             self._received[at % size] += counts[1]
 
-    def packed(self) -> list[int | str]:
+    def packed(self) -> list[Any]:
         """Return what is stored."""
         rings = (b64encode(ring.tobytes()).decode() for ring in (self._sent, self._received))
         return [self._newest, *rings]
 
-    def unpack(self, stored: list[int | str]) -> None:
+    def unpack(self, stored: list[Any]) -> None:
         """Restore; raises ValueError or TypeError when it is not what was stored."""
         newest, *rings = stored
         self._newest = int(newest)

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
+from socket import AF_INET, AF_INET6, inet_pton
 
 import voluptuous as vol
 
@@ -14,7 +14,7 @@ MAX_TIME = 253_402_300_799.0
 MAX_COUNT = 2**64 - 1
 MAX_PORT = 65_535
 MAX_TEXT = 500
-# The longest host name; whatever is longer is not looked at, and not cached.
+# The longest host name; whatever is longer is not looked at.
 MAX_WORD = 253
 
 
@@ -67,14 +67,10 @@ def text(value: object) -> str:
 
 
 def _matching(pattern: str, what: str) -> Callable[[object], str]:
-    compiled = re.compile(pattern)
-
-    @lru_cache(maxsize=8192)
-    def matches(value: str) -> bool:
-        return compiled.fullmatch(value) is not None
+    matches = re.compile(pattern).fullmatch
 
     def check(value: object) -> str:
-        if type(value) is not str or len(value) > MAX_WORD or not matches(value):
+        if type(value) is not str or len(value) > MAX_WORD or matches(value) is None:
             raise vol.Invalid(f"expected {what}")
         return value
 
@@ -89,11 +85,10 @@ dns_name = _matching(r"[\x21-\x7e]+", "a name")
 host_name = _matching(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", "a host name")
 
 
-@lru_cache(maxsize=8192)
 def _is_address(value: str) -> bool:
     try:
-        return "%" not in value and bool(ip_address(value).packed)
-    except ValueError:
+        return bool(inet_pton(AF_INET6 if ":" in value else AF_INET, value))
+    except OSError, ValueError:
         return False
 
 

@@ -102,7 +102,7 @@ MAX_DESTINATIONS: Final = 50_000
 MAX_ROWS_PER_DEVICE: Final = 4_096
 MAX_HOSTS_PER_DESTINATION: Final = 32
 MAX_ADDRESSES_PER_HOST: Final = 32
-MAX_JOURNAL_ENTRIES: Final = 500
+MAX_JOURNAL_ENTRIES: Final = 250
 # What happens again within this time is counted with the entry that tells it already.
 JOURNAL_REPEAT: Final = timedelta(hours=6)
 MAX_EPOCHS_PER_DEVICE: Final = 8

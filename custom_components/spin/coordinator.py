@@ -274,6 +274,7 @@ class SpinCoordinator:
             listener(device)
         for flows_listener in list(self._flows_listeners):
             flows_listener(device, flows)
+        device.destinations.grown = []
 
     def _device(self, mac: Mac, counters: Counters) -> Device | None:
         """Return the device, or a new one if it is time to show it: not before it is known who it is."""

@@ -25,22 +25,27 @@ class Destination:
         """Begin with these hosts."""
         self.key = key
         self.first = first
-        self._hosts = hosts
+        self.each = hosts
         self.rest: Host | None = None  # the sum of those that were forgotten
 
     @property
     def hosts(self) -> dict[str, Host]:
         """The newest hosts by name, or address where there is no name."""
-        return {host.name: host for host in self._hosts}
+        return {host.name: host for host in self.each}
 
     @property
     def each(self) -> tuple[Host, ...]:
         """The newest hosts."""
-        return self._hosts
+        return self._hosts if isinstance(self._hosts, tuple) else (self._hosts,)
+
+    @each.setter
+    def each(self, hosts: tuple[Host, ...]) -> None:
+        # Most destinations have one host, and there are many: one stands for a tuple of one.
+        self._hosts: Host | tuple[Host, ...] = hosts[0] if len(hosts) == 1 else hosts
 
     @property
     def _parts(self) -> tuple[Host, ...]:
-        return self._hosts if self.rest is None else (*self._hosts, self.rest)
+        return self.each if self.rest is None else (*self.each, self.rest)
 
     @property
     def last(self) -> float:
@@ -71,17 +76,17 @@ class Destination:
     @property
     def names(self) -> list[str]:
         """The full names."""
-        return [host.name for host in self._hosts if host.named]
+        return [host.name for host in self.each if host.named]
 
     @property
     def addresses(self) -> list[str]:
         """The addresses of all hosts."""
-        return list({remote.address: None for host in self._hosts for remote in host.remotes})
+        return list({remote.address: None for host in self.each for remote in host.remotes})
 
     @property
     def name_source(self) -> str | None:
         """How the name is known."""
-        return next((host.name_source for host in reversed(self._hosts) if host.name_source), None)
+        return next((host.name_source for host in reversed(self.each) if host.name_source), None)
 
     @property
     def days(self) -> dict[int, Day]:
@@ -90,8 +95,6 @@ class Destination:
 
     def window(self, name: str, now: float) -> RowCounters:
         """Return the traffic within a window (`windows.WINDOWS`) that ends now."""
-        if len(self._hosts) == 1 and self.rest is None:
-            return self._hosts[0].window(name, now)
         total = NOTHING
         for host in self._parts:
             total = plus(host.window(name, now), total)
@@ -99,24 +102,24 @@ class Destination:
 
     def host(self, name: str) -> Host | None:
         """Return the host with a name, or an address where there is no name."""
-        for host in self._hosts:
+        for host in self.each:
             if host.name == name:
                 return host
         return None
 
     def add(self, host: Host) -> list[Host]:
         """Add a host; return those that are forgotten for it, whose traffic is still counted."""
-        self._hosts += (host,)
-        count = len(self._hosts) - MAX_HOSTS_PER_DESTINATION
-        stale = sorted(self._hosts, key=lambda host: (host.verdict != LEARNED, host.last))[: max(0, count)]
+        self.each += (host,)
+        count = len(self.each) - MAX_HOSTS_PER_DESTINATION
+        stale = sorted(self.each, key=lambda host: (host.verdict != LEARNED, host.last))[: max(0, count)]
         for forgotten in stale:
             self._absorb(forgotten)
-        self._hosts = tuple(host for host in self._hosts if host not in stale)
+        self.each = tuple(host for host in self.each if host not in stale)
         return stale
 
     def remove(self, host: Host) -> None:
         """Forget a host, and what was counted with it."""
-        self._hosts = tuple(other for other in self._hosts if other is not host)
+        self.each = tuple(other for other in self.each if other is not host)
 
     def _absorb(self, host: Host) -> None:
         if self.rest is None:
@@ -128,7 +131,7 @@ class Destination:
         """Add what another one counted; return the hosts that are forgotten for it, as `add` does."""
         self.first = min(self.first, other.first)
         stale: list[Host] = []
-        for theirs in other._hosts:
+        for theirs in other.each:
             ours = self.host(theirs.name)
             if ours is None:
                 stale += self.add(theirs)
@@ -140,23 +143,23 @@ class Destination:
 
     def take_out(self, mac: Mac) -> Self | None:
         """Drop what of it is of one MAC address, as far as that can be told, and return it; or None."""
-        parts = [(host, part) for host in self._hosts if (part := host.part(mac)) is not None]
+        parts = [(host, part) for host in self.each if (part := host.part(mac)) is not None]
         if not parts:
             return None
         for host, part in parts:
             host.remotes = tuple(remote for remote in host.remotes if remote not in part.remotes)
         emptied = {host for host, _ in parts if not host.remotes and host.rest is NOTHING}
-        self._hosts = tuple(host for host in self._hosts if host not in emptied)
+        self.each = tuple(host for host in self.each if host not in emptied)
         return type(self)(self.key, min(part.first for _, part in parts), tuple(part for _, part in parts))
 
     def is_meant_by(self, rule: Rule) -> bool:
         """Return whether a rule's name or address stands for this destination as a whole."""
-        return all(is_meant(host, rule) for host in self._hosts) and bool(self._hosts)
+        return all(is_meant(host, rule) for host in self.each) and bool(self.each)
 
     def as_list(self) -> list[Any]:
         """Return what is stored."""
         rest = self.rest and self.rest.as_list()
-        return [*self.key, self.first, [host.as_list() for host in self._hosts], rest]
+        return [*self.key, self.first, [host.as_list() for host in self.each], rest]
 
     @classmethod
     def from_list(cls, stored: list[Any], intern: Intern) -> Self:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 
 from publicsuffixlist import PublicSuffixList
 
+from . import windows
 from .const import MAX_CLOCK_ERROR, MAX_DESTINATIONS_PER_DEVICE, MAX_ROWS_PER_DEVICE
 from .destination import Destination, Key, is_meant
 from .hosts import ALLOWED, LEARNED, NEW, VERDICTS, AddressCounters, Host, Intern, Remote
@@ -31,7 +32,7 @@ def load_grouping() -> Group:
     """Return the function from a name to its registrable domain. Reads a file: not in the event loop."""
     suffixes = PublicSuffixList()
 
-    @lru_cache(maxsize=65_536)
+    @lru_cache(maxsize=8192)
     def group(name: str) -> str:
         return suffixes.privatesuffix(name) or name
 
@@ -142,15 +143,14 @@ class Destinations:
             remote = host.remote(mac, row.address)
             if remote is None:
                 remote = self._add_remote(host, mac, row, source, clock)
-            growth = remote.grow(flows.epoch, row)
+            at = clock.local(row.last)
+            growth = remote.grow(flows.epoch, row, at)
             if growth is NOTHING and not new:
                 continue
-            at = clock.local(row.last)
-            remote.last = at
             host.last = max(at, host.last)
             if row.name_source is not None:
                 host.name_source = row.name_source
-            host.history.add(at, growth, now)
+            host.history = windows.add(host.history, at, growth, now)
             grown.append(Grown(destination, host, row, growth, new))
         self._hold_bounds()
         self.grown = [Growth(each.row, each.growth) for each in grown]
@@ -158,7 +158,7 @@ class Destinations:
 
     def _add_host(self, destination: Destination, row: Row, verdict: str, clock: _Clock) -> Host:
         """Add a host; one of a destination that is known is judged as that is."""
-        if destination.hosts:
+        if destination.each:
             verdict = destination.verdict
         host = Host(row.name or row.address, verdict, clock.local(row.first), named=row.name is not None)
         for stale in destination.add(host):

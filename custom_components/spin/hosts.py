@@ -7,16 +7,21 @@ is new in them. Times are of Home Assistant's clock unless said otherwise.
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from struct import Struct
 from typing import Any, NamedTuple, Self
 
+from . import windows
 from .const import MAX_ADDRESSES_PER_HOST
 from .models import Mac, Row, RowCounters
-from .windows import NOTHING, WINDOWS, Day, History
+from .windows import NOTHING, WINDOWS, Day
 
 LEARNED = "learned"
 NEW = "new"
 ALLOWED = "allowed"
 VERDICTS = (LEARNED, NEW, ALLOWED)
+
+# JSON knows no larger number than that.
+MOST = 2**63 - 1
 
 type Intern = Callable[[str], str]
 
@@ -39,20 +44,47 @@ class AddressCounters(NamedTuple):
 class Remote:
     """A row as the gateway reports it of one of the device's MAC addresses.
 
-    `base` was counted in earlier epochs and instances of the row, `seen` in the present one, which
-    is marked by the epoch and by the row's `first` (of the gateway's clock).
+    There may be tens of thousands, so the numbers are packed: what was counted in the present
+    instance of the row, that instance (the row's `first` of the gateway's clock, in the present
+    epoch), and when it was contacted first and last. `base` was counted in earlier ones.
     """
 
-    __slots__ = ("address", "base", "epoch", "first", "instance", "last", "mac", "seen")
+    __slots__ = ("_packed", "address", "base", "epoch", "mac")
+
+    _layout = Struct("<6Q3d")
 
     def __init__(self, mac: Mac, epoch: str, row: Row, first: float) -> None:
         """Begin with nothing counted."""
         self.mac = mac
         self.address = row.address
         self.epoch = epoch
-        self.instance = row.first
-        self.first = self.last = first
-        self.seen = self.base = NOTHING
+        self.base = NOTHING
+        self._packed = self._layout.pack(*NOTHING, row.first, first, first)
+
+    @property
+    def seen(self) -> RowCounters:
+        """What was counted in the present instance of the row."""
+        return RowCounters._make(self._layout.unpack(self._packed)[:6])
+
+    @property
+    def times(self) -> tuple[float, float, float]:
+        """The present instance, and when it was contacted first and last."""
+        return self._layout.unpack(self._packed)[6:]
+
+    @property
+    def instance(self) -> float:
+        """The present instance of the row."""
+        return self.times[0]
+
+    @property
+    def first(self) -> float:
+        """When it was contacted first."""
+        return self.times[1]
+
+    @property
+    def last(self) -> float:
+        """When it was contacted last."""
+        return self.times[2]
 
     @property
     def counters(self) -> RowCounters:
@@ -61,40 +93,48 @@ class Remote:
 
     def begin_at(self, counters: RowCounters) -> None:
         """Leave out of what is counted what the row has counted so far."""
-        self.seen = counters
-        self.base = RowCounters._make(-count for count in counters)
+        self.base = RowCounters._make(-min(count, MOST) for count in counters)
+        self._packed = self._layout.pack(*counters, *self.times)
 
-    def grow(self, epoch: str, row: Row) -> RowCounters:
-        """Count in what is new in the row and return that."""
-        seen, now = self.seen, row.counters
-        if epoch != self.epoch or row.first > self.instance:
-            self.base, self.seen = self.counters, now
-            self.epoch, self.instance = epoch, row.first
-            return now
-        if row.first < self.instance or seen == now:
+    def grow(self, epoch: str, row: Row, at: float) -> RowCounters:
+        """Count in what is new in the row, which was contacted at this time, and return that."""
+        *seen, instance, first, last = self._layout.unpack(self._packed)
+        now = row.counters
+        if epoch != self.epoch or row.first > instance:
+            self.base = capped(self.counters)
+            self.epoch, instance = epoch, row.first
+            new = now
+        elif row.first < instance:
             return NOTHING
-        new = RowCounters._make(map(int.__sub__, now, seen, strict=True))
-        if min(new) < 0:  # overtaken by a later message
-            new = RowCounters._make(max(0, count) for count in new)
-            now = plus(seen, new)
-        self.seen = now
+        else:
+            new = RowCounters._make(map(int.__sub__, now, seen, strict=True))
+            if min(new) < 0:  # overtaken by a later message
+                new = RowCounters._make(max(0, count) for count in new)
+                now = plus(RowCounters._make(seen), new)
+            if new == NOTHING:
+                return NOTHING
+        self._packed = self._layout.pack(*now, instance, first, max(at, last))
         return new
 
     def as_list(self) -> list[Any]:
         """Return what is stored."""
         base = [] if self.base is NOTHING else [*self.base]
-        times = [self.first, self.last, self.epoch, self.instance]
-        return [self.mac, self.address, *times, [*self.seen], base]
+        return [self.mac, self.address, self.epoch, *self.times, [*self.seen], base]
 
     @classmethod
     def from_list(cls, stored: list[Any], intern: Intern) -> Self:
-        """Restore; raises ValueError or TypeError when it is not what was stored."""
+        """Restore; raises ValueError, TypeError or struct.error when it is not what was stored."""
         self = cls.__new__(cls)
-        mac, address, first, last, epoch, instance, seen, base = stored
+        mac, address, epoch, instance, first, last, seen, base = stored
         self.mac, self.address, self.epoch = intern(mac), intern(address), intern(epoch)
-        self.first, self.last, self.instance = float(first), float(last), float(instance)
-        self.seen, self.base = restored_counters(seen), restored_counters(base)
+        self.base = restored_counters(base)
+        self._packed = self._layout.pack(*seen, instance, first, last)
         return self
+
+
+def capped(counters: RowCounters) -> RowCounters:
+    """Return counters that can be stored; only made up ones are larger."""
+    return counters if max(counters) <= MOST else RowCounters._make(min(count, MOST) for count in counters)
 
 
 def restored_counters(stored: list[int]) -> RowCounters:
@@ -110,6 +150,7 @@ class Host:
     """A full name, or an address where the device asked for no name, with a protocol and a port."""
 
     __slots__ = (
+        "_remotes",
         "first",
         "history",
         "last",
@@ -117,7 +158,6 @@ class Host:
         "name",
         "name_source",
         "named",
-        "remotes",
         "rest",
         "verdict",
     )
@@ -130,9 +170,19 @@ class Host:
         self.verdict = verdict
         self.learned = verdict == LEARNED  # what its verdict is without the user's word
         self.first = self.last = first
-        self.remotes: tuple[Remote, ...] = ()
+        # Most hosts have one address, and there are many hosts: one stands for a tuple of one.
+        self._remotes: Remote | tuple[Remote, ...] = ()
         self.rest = NOTHING  # of addresses that were forgotten
-        self.history = History()
+        self.history = b""
+
+    @property
+    def remotes(self) -> tuple[Remote, ...]:
+        """Its newest addresses, each as often as it is one of several of the device's MAC addresses."""
+        return self._remotes if isinstance(self._remotes, tuple) else (self._remotes,)
+
+    @remotes.setter
+    def remotes(self, remotes: tuple[Remote, ...]) -> None:
+        self._remotes = remotes[0] if len(remotes) == 1 else remotes
 
     @property
     def counters(self) -> RowCounters:
@@ -159,12 +209,12 @@ class Host:
 
     def window(self, name: str, now: float) -> RowCounters:
         """Return the traffic within a window (`WINDOWS`) that ends now."""
-        return self.history.window(WINDOWS[name], now)
+        return windows.window(self.history, WINDOWS[name], now)
 
     @property
     def days(self) -> dict[int, Day]:
         """The traffic of each of the last 30 days with traffic, by `date.toordinal()` (UTC)."""
-        return self.history.days()
+        return windows.days(self.history)
 
     def remote(self, mac: Mac, address: str) -> Remote | None:
         """Return the row of an address."""
@@ -176,7 +226,7 @@ class Host:
     def drop(self, remotes: set[Remote]) -> None:
         """Forget addresses, but not what was counted with them."""
         for remote in remotes:
-            self.rest = plus(remote.counters, self.rest)
+            self.rest = capped(plus(remote.counters, self.rest))
         self.remotes = tuple(remote for remote in self.remotes if remote not in remotes)
 
     def excess(self) -> set[Remote]:
@@ -193,8 +243,8 @@ class Host:
         self.learned |= other.learned
         self.verdict = max(self.verdict, other.verdict, key=(NEW, LEARNED, ALLOWED).index)
         self.remotes += other.remotes
-        self.rest = plus(self.rest, other.rest)
-        self.history.join(other.history)
+        self.rest = capped(plus(self.rest, other.rest))
+        self.history = windows.join(self.history, other.history)
 
     def part(self, mac: Mac) -> Self | None:
         """Return what of it is of one MAC address, as far as that can be told; None if nothing is."""
@@ -218,7 +268,7 @@ class Host:
             self.first,
             self.last,
             [] if self.rest is NOTHING else [*self.rest],
-            b64encode(self.history.packed()).decode(),
+            b64encode(self.history).decode(),
             [remote.as_list() for remote in self.remotes],
         ]
 
@@ -232,6 +282,6 @@ class Host:
         self.name_source = None if source is None else intern(source)
         self.learned, self.last = bool(learned), float(last)
         self.rest = restored_counters(rest)
-        self.history = History.unpacked(b64decode(history))
+        self.history = windows.checked(b64decode(history))
         self.remotes = tuple(Remote.from_list(remote, intern) for remote in remotes)
         return self

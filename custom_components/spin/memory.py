@@ -1,6 +1,9 @@
 """Keeps what is known of a gateway's devices over restarts."""
 
 import logging
+import struct
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +11,6 @@ from typing import Any, NamedTuple, override
 
 import orjson
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.json import json_fragment
 from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN
@@ -23,7 +25,8 @@ _LOGGER = logging.getLogger(__name__)
 VERSION = 2
 MINOR_VERSION = 1
 
-_DAMAGE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+_DAMAGE = (AttributeError, IndexError, KeyError, TypeError, ValueError, struct.error, zlib.error)
+_MAX_DEVICE_BYTES = 32 * 1024 * 1024
 # A device that changes while it is read is read again; each time that is less likely.
 _ATTEMPTS = 20
 
@@ -38,7 +41,7 @@ class Contents(NamedTuple):
 class _Store(Store[dict[str, Any]]):
     """One file in Home Assistant's storage."""
 
-    def __init__(self, hass: HomeAssistant, key: str, group: Group | None = None) -> None:
+    def __init__(self, hass: HomeAssistant, key: str, group: Group = str) -> None:
         """Name the file; without `group` it can only be written and removed."""
         super().__init__(
             hass,
@@ -54,7 +57,7 @@ class _Store(Store[dict[str, Any]]):
     async def _async_migrate_func(
         self, old_major_version: int, old_minor_version: int, old_data: dict[str, Any]
     ) -> dict[str, Any]:
-        return await self.hass.async_add_executor_job(from_version_1, old_data, self._group)
+        return await self.hass.async_add_executor_job(_migrate, old_data, self._group)
 
 
 def _key(entry_id: str) -> str:
@@ -134,7 +137,7 @@ class Memory:
         contents = self._contents()
         return {
             "heard": contents.heard,
-            "devices": {device.mac: json_fragment(_as_json(device)) for device in contents.devices},
+            "devices": {device.mac: _as_text(device) for device in contents.devices},
         }
 
     async def save(self) -> None:
@@ -143,14 +146,39 @@ class Memory:
         await self._store.async_save(await self._hass.async_add_executor_job(self._document))
 
 
-def _as_json(device: Device) -> bytes:
-    """Return a device as JSON, as it was at one time although the event loop goes on."""
+def _as_text(device: Device) -> str:
+    """Return a device as it was at one time, although the event loop goes on meanwhile.
+
+    Each is compressed JSON: what is to be written every few minutes for years is small, and neither
+    reading nor writing needs all of it at once in memory, or keeps the event loop waiting.
+    """
     for _ in range(_ATTEMPTS):
         edition = device.edition
         stored = device.as_dict()
         if edition % 2 == 0 and device.edition == edition:
             break
-    return orjson.dumps(stored)
+    return pack(stored)
+
+
+def pack(stored: dict[str, Any]) -> str:
+    """Return a part of the document as compressed JSON in base 64."""
+    return b64encode(zlib.compress(orjson.dumps(stored), level=1)).decode()
+
+
+def unpack(stored: str) -> dict[str, Any]:
+    """Return what was packed; raises ValueError, TypeError or zlib.error when it is not that."""
+    unpacked = zlib.decompressobj()
+    document = unpacked.decompress(b64decode(stored), _MAX_DEVICE_BYTES)
+    if not unpacked.eof:
+        raise ValueError("cut off")
+    restored: dict[str, Any] = orjson.loads(document)
+    return restored
+
+
+def _migrate(stored: dict[str, Any], group: Group) -> dict[str, Any]:
+    migrated = from_version_1(stored, group)
+    migrated["devices"] = {mac: pack(device) for mac, device in migrated["devices"].items()}
+    return migrated
 
 
 def _restore(stored: dict[str, Any], group: Group) -> tuple[Contents, list[str]]:
@@ -165,7 +193,9 @@ def _restore(stored: dict[str, Any], group: Group) -> tuple[Contents, list[str]]
     for mac, device in kept:
         try:
             devices.append(
-                Device.from_dict(parse_mac(mac), group, device, lambda text: texts.setdefault(text, text))
+                Device.from_dict(
+                    parse_mac(mac), group, unpack(device), lambda text: texts.setdefault(text, text)
+                )
             )
         except _DAMAGE as error:
             errors.append(f"device: {error!r}")

@@ -1,14 +1,17 @@
 """Traffic over time, for the picture and the days: the older, the coarser, and nothing where there was none.
 
-Times are Unix seconds of Home Assistant's clock. A history is a sequence of samples; with age they
-are merged on ever coarser grids, all of which divide the UTC day. A window begins on its grid, so
-it covers up to one step more than its name says.
+Times are Unix seconds of Home Assistant's clock. A history is a sequence of samples of the last 30
+days; with age they are merged on ever coarser grids, all of which divide the UTC day. A window
+begins on its grid, so it covers up to one step more than its name says.
+
+There may be tens of thousands of histories, so each is plain bytes: a flag that tells the layout,
+then the samples.
 """
 
 import struct
 from collections.abc import Iterable
 from datetime import date
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from .models import RowCounters
 
@@ -68,88 +71,74 @@ def _tidy(samples: Iterable[Sample], now: float) -> list[Sample]:
 def add_days(several: Iterable[dict[int, Day]]) -> dict[int, Day]:
     """Add the traffic of the same days."""
     total: dict[int, Day] = {}
-    for days in several:
-        for day, traffic in days.items():
+    for each in several:
+        for day, traffic in each.items():
             total[day] = Day._make(_sum(total.get(day, Day()), traffic))
     return total
 
 
-class History:
-    """What was counted in the last 30 days."""
+def samples(history: bytes) -> Iterable[Sample]:
+    """Go through the samples of a history, oldest first: minute of the start, and what was counted."""
+    if not history:
+        return ()
+    return (_WIDE if history[0] else _NARROW).iter_unpack(memoryview(history)[1:])
 
-    __slots__ = ("_layout", "_packed")
 
-    def __init__(self, packed: bytes = b"", layout: struct.Struct = _NARROW) -> None:
-        """Begin empty."""
-        self._packed = packed
-        self._layout = layout
-
-    def add(self, at: float, new: tuple[int, ...], now: float) -> None:
-        """Count something in that happened at a time up to now, in the order of RowCounters."""
-        packed, layout = self._packed, self._layout
-        minute, this_minute = int(at) // MINUTE, int(now) // MINUTE
-        if packed:
-            start, *last = layout.unpack_from(packed, len(packed) - layout.size)
-            if minute <= start <= this_minute:
-                minute = start
-                packed = packed[: -layout.size]
-                new = _sum(last, new)
-            elif start > this_minute or len(packed) // layout.size % _TIDY_EVERY == 0:
-                self._pack(_tidy([*self.samples(), (minute, *new)], now))
-                return
+def _packed(several: list[Sample]) -> bytes:
+    for flag, layout in ((b"\0", _NARROW), (b"\1", _WIDE)):
         try:
-            self._packed = packed + layout.pack(minute, *new)
+            return flag + b"".join([layout.pack(*sample) for sample in several])
         except struct.error:
-            self._packed = packed
-            self._pack([*self.samples(), (minute, *new)])
+            continue
+    return _packed([(start, *map(min, counted, _MOST, strict=True)) for start, *counted in several])
 
-    def samples(self) -> Iterable[Sample]:
-        """Go through (minute of the start, counters...), oldest first."""
-        return self._layout.iter_unpack(self._packed)
 
-    def window(self, seconds: int, now: float) -> RowCounters:
-        """Return what was counted in the time up to now."""
-        since = begin(seconds, now) // MINUTE
-        total = (0,) * len(NOTHING)
-        for start, *counted in self.samples():
-            if start >= since:
-                total = _sum(total, counted)
-        return RowCounters._make(total)
+def add(history: bytes, at: float, new: tuple[int, ...], now: float) -> bytes:
+    """Return the history with what was counted, in the order of RowCounters, at a time up to now."""
+    minute, this_minute = int(at) // MINUTE, int(now) // MINUTE
+    layout = _WIDE if history and history[0] else _NARROW
+    if history:
+        count = len(history) // layout.size
+        start, *last = layout.unpack_from(history, len(history) - layout.size)
+        if minute <= start <= this_minute:
+            minute = start
+            new = _sum(last, new)
+            history = history[: -layout.size]
+        elif start > this_minute or count % _TIDY_EVERY == 0:
+            return _packed(_tidy([*samples(history), (minute, *new)], now))
+    try:
+        return (history or b"\0") + layout.pack(minute, *new)
+    except struct.error:
+        return _packed([*samples(history), (minute, *new)])
 
-    def days(self) -> dict[int, Day]:
-        """Return the traffic of each day with traffic, by its number in the common era (UTC)."""
-        found: dict[int, Day] = {}
-        for start, sent, received, connections, *_ in self.samples():
-            day = EPOCH_DAY + start * MINUTE // DAY
-            found[day] = Day._make(_sum(found.get(day, Day()), (sent, received, connections)))
-        return found
 
-    def join(self, other: Self) -> None:
-        """Add what another one counted."""
-        both = sorted([*self.samples(), *other.samples()])
-        if both:
-            self._pack(_tidy(both, both[-1][0] * MINUTE))
+def window(history: bytes, seconds: int, now: float) -> RowCounters:
+    """Return what was counted in the time up to now."""
+    since = begin(seconds, now) // MINUTE
+    total: tuple[int, ...] = NOTHING
+    for start, *counted in samples(history):
+        if start >= since:
+            total = _sum(total, counted)
+    return NOTHING if total is NOTHING else RowCounters._make(total)
 
-    def packed(self) -> bytes:
-        """Return what is stored."""
-        return bytes([self._layout is _WIDE]) + self._packed if self._packed else b""
 
-    @classmethod
-    def unpacked(cls, stored: bytes) -> Self:
-        """Restore; raises ValueError when it is not what was stored."""
-        if not stored:
-            return cls()
-        layout = _WIDE if stored[0] else _NARROW
-        if (len(stored) - 1) % layout.size:
-            raise ValueError(f"history of {len(stored)} bytes")
-        return cls(stored[1:], layout)
+def days(history: bytes) -> dict[int, Day]:
+    """Return the traffic of each day with traffic, by its number in the common era (UTC)."""
+    found: dict[int, Day] = {}
+    for start, sent, received, connections, *_ in samples(history):
+        day = EPOCH_DAY + start * MINUTE // DAY
+        found[day] = Day._make(_sum(found.get(day, Day()), (sent, received, connections)))
+    return found
 
-    def _pack(self, samples: list[Sample]) -> None:
-        for layout in (_NARROW, _WIDE):
-            try:
-                self._packed = b"".join([layout.pack(*sample) for sample in samples])
-            except struct.error:
-                continue
-            self._layout = layout
-            return
-        self._pack([(start, *map(min, counted, _MOST, strict=True)) for start, *counted in samples])
+
+def join(one: bytes, other: bytes) -> bytes:
+    """Return both in one."""
+    both = sorted([*samples(one), *samples(other)])
+    return _packed(_tidy(both, both[-1][0] * MINUTE)) if both else b""
+
+
+def checked(history: bytes) -> bytes:
+    """Return a history that was stored; raises ValueError when it is none."""
+    if history and (len(history) - 1) % (_WIDE if history[0] else _NARROW).size:
+        raise ValueError(f"history of {len(history)} bytes")
+    return history
