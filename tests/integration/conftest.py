@@ -17,9 +17,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 # Home Assistant's test configuration has a package of the same name, which would come first.
 from gateway_double import GATEWAY, Broker, Gateway
+from reading import act, client, fast
 
 import custom_components.spin  # noqa: F401
 from custom_components.spin.const import DOMAIN
+
+__all__ = ["act", "client", "fast"]
 
 
 @pytest.fixture(autouse=True)

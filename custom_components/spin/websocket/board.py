@@ -20,6 +20,7 @@ from . import flags as flag
 from .desk import Desk
 from .gateways import coordinator_of, entries_of, gateway_rows
 from .sheet import NOTHING, Link, Sheet
+from .standing import Standing
 
 # Seconds between two rounds.
 PACE = 1.0
@@ -105,6 +106,11 @@ class Place:
     stop: CALLBACK_TYPE
     sums: Sums = NO_SUMS
     hosts: Link = NOTHING
+
+    @property
+    def standing(self) -> Standing:
+        """What the device's hosts were judged by last."""
+        return self.sheet.standing or self.desk.standing(self.device)
 
 
 class Board:

@@ -184,7 +184,7 @@ class Picture:
 
     def _hosts_of(self, place: Place, group: str) -> list[tuple[str, Service, Row]]:
         """Return the hosts of a group that are to be shown."""
-        standing = place.desk.standing(place.device)
+        standing = place.standing
         found = []
         for destination in place.sheet.destinations(group):
             for host in destination.each:
@@ -222,7 +222,7 @@ class Picture:
             "devices": len(places),
             "destinations": destinations,
             "new": link.new,
-            "blocked": link.blocked,
+            "blocked": link.blocked + sum(place.standing.book.blocked for place in places),
             "failed": link.failed,
             "learning": sum(place.device.learning.state == "learning" for place in places),
             "sent": link.sent,

@@ -10,13 +10,15 @@ from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN
 from .asking import COUNT, FOCUS, WINDOW, Message, for_readers
-from .boards import Boards
+from .boards import Boards, TooManyError
 from .desk import learn_users
 from .gateways import entries_of
 from .lookup import NotFoundError
 from .picture import DESTINATIONS, DEVICES, MAX_ROWS, Wish
 
 DATA_BOARDS: HassKey[Boards] = HassKey(f"{DOMAIN}_boards")
+
+ERR_TOO_MANY = "too_many"
 
 _ROWS = vol.All(int, vol.Range(min=1, max=MAX_ROWS))
 
@@ -42,9 +44,12 @@ async def subscribe(hass: HomeAssistant, connection: ActiveConnection, msg: Mess
         raise NotFoundError(f"no device {device[:64]!r}")
     await learn_users(hass)
     wish = Wish(device, destination, msg["devices"], msg["destinations"])
-    connection.subscriptions[msg["id"]] = hass.data[DATA_BOARDS].subscribe(
-        connection, msg["id"], gateway, msg["window"], wish
-    )
+    try:
+        unsubscribe = hass.data[DATA_BOARDS].subscribe(connection, msg["id"], gateway, msg["window"], wish)
+    except TooManyError:
+        connection.send_error(msg["id"], ERR_TOO_MANY, "too many subscriptions")
+        return
+    connection.subscriptions[msg["id"]] = unsubscribe
     connection.send_result(msg["id"])
 
 

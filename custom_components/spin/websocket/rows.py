@@ -16,7 +16,7 @@ type Row = list[Any]
 def device_flags(place: Place) -> int:
     """Return the flags of a device."""
     sums, device = place.sums, place.device
-    found = place.desk.standing(device).device_flags
+    found = place.standing.device_flags
     if sums.new:
         found |= flag.NEW
     if sums.failed:
@@ -76,7 +76,7 @@ def _hosts(board: Board, group: str) -> int:
 
 def link_row(device: int, group: int, place: Place | None, link: Link) -> Row:
     """Return a row of `links`; a blocked device reaches no group."""
-    blocked = place is not None and place.desk.standing(place.device).book.blocked
+    blocked = place is not None and place.standing.book.blocked
     return [
         device,
         group,
