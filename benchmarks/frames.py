@@ -16,7 +16,7 @@ _PORT_UP, _PORT_DOWN = 14 + 20, 14 + 22
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class Wires:
     """Where the frames go: MAC addresses (6 bytes) and packed IPv4 addresses on both sides of the gateway."""
 
     device_mac: bytes
@@ -34,9 +34,9 @@ def _checksum(header: bytes) -> int:
     return ~total & 0xFFFF
 
 
-def _packet(path: Path, up: bool, remote: bytes, protocol: int, body: bytes) -> bytearray:
-    source, target = (path.device, remote) if up else (remote, path.gateway_wan)
-    macs = (path.gateway_lan_mac + path.device_mac) if up else (path.gateway_wan_mac + path.outside_mac)
+def _packet(wires: Wires, up: bool, remote: bytes, protocol: int, body: bytes) -> bytearray:
+    source, target = (wires.device, remote) if up else (remote, wires.gateway_wan)
+    macs = (wires.gateway_lan_mac + wires.device_mac) if up else (wires.gateway_wan_mac + wires.outside_mac)
     header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 0, 0x4000, 64, protocol, 0, source, target)
     header = header[:10] + struct.pack("!H", _checksum(header)) + header[12:]
     return bytearray(macs + b"\x08\x00" + header + body)
@@ -48,7 +48,7 @@ def _segment(ports: tuple[int, int], numbers: tuple[int, int], flags: int, paylo
     return struct.pack("!HHIIBBHHH", *ports, *numbers, offset, flags, 0xFFFF, 0, 0) + options + payload
 
 
-def connection(path: Path, remote: IPv4Address, port: int) -> list[tuple[bool, bytearray]]:
+def connection(wires: Wires, remote: IPv4Address, port: int) -> list[tuple[bool, bytearray]]:
     """Return the connection's frames in order as (up, frame)."""
     hello, page = bytes(200), bytes(412)
     segments = [
@@ -67,7 +67,7 @@ def connection(path: Path, remote: IPv4Address, port: int) -> list[tuple[bool, b
         (
             up,
             _packet(
-                path,
+                wires,
                 up,
                 remote.packed,
                 6,
@@ -83,7 +83,7 @@ def _name(text: str) -> bytes:
 
 
 def dns_exchange(
-    path: Path, resolver: IPv4Address, name: str, address: IPv4Address
+    wires: Wires, resolver: IPv4Address, name: str, address: IPv4Address
 ) -> list[tuple[bool, bytearray]]:
     """Return a query for the name and its answer: a CNAME and one address (RFC 1035)."""
     question = _name(name) + struct.pack("!HH", 1, 1)
@@ -95,10 +95,10 @@ def dns_exchange(
     query = struct.pack("!6H", 7, 0x0100, 1, 0, 0, 0) + question
     answer = struct.pack("!6H", 7, 0x8180, 1, 2, 0, 0) + question + answers
     return [
-        (UP, _packet(path, UP, resolver.packed, 17, struct.pack("!4H", 0, 53, 8 + len(query), 0) + query)),
+        (UP, _packet(wires, UP, resolver.packed, 17, struct.pack("!4H", 0, 53, 8 + len(query), 0) + query)),
         (
             DOWN,
-            _packet(path, DOWN, resolver.packed, 17, struct.pack("!4H", 53, 0, 8 + len(answer), 0) + answer),
+            _packet(wires, DOWN, resolver.packed, 17, struct.pack("!4H", 53, 0, 8 + len(answer), 0) + answer),
         ),
     ]
 

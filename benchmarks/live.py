@@ -1,19 +1,20 @@
 """What the live agent costs under load, beside softflowd on the same traffic."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from benchmarks.agents import Running
 from benchmarks.frames import connection, dns_exchange
-from benchmarks.gateway import Gateway
-from benchmarks.load import both_sides, send
-from benchmarks.process import cpu_seconds, resident_megabytes
+from benchmarks.load import Exchange, Load, both_sides, send
+from benchmarks.process import cpu_seconds
+from benchmarks.site import INTERVAL, Site
+from tests.home.household import HUE
 
-RATES = (500, 1000, 2000)
 _DESTINATIONS = 200
-_SETTLE_SECONDS = 6.0  # more than an interval: what the load caused is read and published
-_RESOLVER = IPv4Address("192.0.2.53")
+_RESOLVER = IPv4Address("198.18.255.53")
+_ANSWER_RATE = 2000
+_LOOKUP_RATE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,37 +25,46 @@ class Cost:
     softflowd: float
 
 
-def _names(gateway: Gateway) -> list[list[tuple[bool, bytearray]]]:
+def connections(site: Site, rate: int, count: int) -> Cost:
+    """Return the cost of `count` connections at `rate` a second to 200 services whose names are looked up.
+
+    Raises:
+        RuntimeError: the agent did not count exactly these.
+    """
+    before = site.reader.total(HUE.mac, "connections")
+    lookups = 0 if before else _DESTINATIONS
+    exchanges = [connection(site.wires, _remote(number), 443) for number in range(_DESTINATIONS)]
+    load = [
+        Load(_lookups(site), range(lookups), _LOOKUP_RATE),
+        Load(exchanges, range(before, before + count), rate),
+    ]
+    cost = _measured(site, load)
+    counted = site.reader.total(HUE.mac, "connections") - before
+    if counted != count + lookups:
+        raise RuntimeError(f"{counted} connections were counted, not {count + lookups}")
+    return cost
+
+
+def answers(site: Site, count: int) -> Cost:
+    """Return the cost of `count` DNS answers at 2,000 a second."""
+    return _measured(site, [Load(_lookups(site), range(count), _ANSWER_RATE)])
+
+
+def _lookups(site: Site) -> list[Exchange]:
     return [
-        dns_exchange(gateway.path, _RESOLVER, f"service{number}.example{number % 40}.com", _remote(number))
+        dns_exchange(site.wires, _RESOLVER, f"service{number}.example{number % 40}.com", _remote(number))
         for number in range(_DESTINATIONS)
     ]
 
 
 def _remote(number: int) -> IPv4Address:
-    return IPv4Address("203.0.113.1") + number
+    return IPv4Address("198.18.0.1") + number
 
 
-def _measured(running: Running, load: list[tuple[object, int, float]], gateway: Gateway) -> Cost:
-    agent, softflowd = cpu_seconds(running.agent), cpu_seconds(running.softflowd)
-    with both_sides(gateway) as sides:
-        for exchanges, count, rate in load:
-            send(sides, exchanges, count=count, rate=rate)  # type: ignore[arg-type]
-    time.sleep(_SETTLE_SECONDS)
-    return Cost(cpu_seconds(running.agent) - agent, cpu_seconds(running.softflowd) - softflowd)
-
-
-def connections(gateway: Gateway, running: Running, rate: int, count: int) -> Cost:
-    """Return the cost of `count` connections at `rate` a second to 200 named services."""
-    exchanges = [connection(gateway.path, _remote(number), 443) for number in range(_DESTINATIONS)]
-    return _measured(running, [(_names(gateway), _DESTINATIONS, 200), (exchanges, count, rate)], gateway)
-
-
-def answers(gateway: Gateway, running: Running, count: int) -> Cost:
-    """Return the cost of `count` DNS answers at 2,000 a second."""
-    return _measured(running, [(_names(gateway), count, 2000)], gateway)
-
-
-def memory(running: Running) -> float:
-    """Return the agent's resident memory in MB."""
-    return resident_megabytes(running.agent)
+def _measured(site: Site, loads: Sequence[Load]) -> Cost:
+    agent, softflowd = cpu_seconds(site.agent.pid), cpu_seconds(site.softflowd.pid)
+    with both_sides(site) as sides:
+        for load in loads:
+            send(sides, load)
+    time.sleep(INTERVAL + 2)  # what the load caused is read and published
+    return Cost(cpu_seconds(site.agent.pid) - agent, cpu_seconds(site.softflowd.pid) - softflowd)

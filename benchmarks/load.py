@@ -1,18 +1,27 @@
-"""Sends frames into both sides of the benchmark's gateway at a given rate."""
+"""Sends frames into both sides of the gateway at a given rate."""
 
-import os
 import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path as FilePath
 
 from benchmarks.frames import set_client_port
-from benchmarks.gateway import Gateway
+from benchmarks.site import Site
+from tests.home.namespaces import Namespace
 
 Exchange = Sequence[tuple[bool, bytearray]]
 _FIRST_PORT, _PORTS = 1024, 60000
+_LONG_STEP = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One exchange for each serial number, `rate` a second, taking turns; the number decides on the port."""
+
+    exchanges: Sequence[Exchange]
+    serials: range
+    rate: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,37 +32,31 @@ class Sides:
     wan: socket.socket
 
 
-def _packet_socket(namespace: str) -> socket.socket:
-    """Open an AF_PACKET socket inside a namespace and return to our own (setns(2))."""
-    own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    try:
-        with FilePath("/run/netns", namespace).open() as other:
-            os.setns(other.fileno(), os.CLONE_NEWNET)
+def _packet_socket(namespace: Namespace, interface: str) -> socket.socket:
+    with namespace.entered():
         opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        opened.bind(("peer0", 0))
-        return opened
-    finally:
-        os.setns(own, os.CLONE_NEWNET)
-        os.close(own)
+        opened.bind((interface, 0))
+    return opened
 
 
 @contextmanager
-def both_sides(gateway: Gateway) -> Iterator[Sides]:
+def both_sides(site: Site) -> Iterator[Sides]:
     """Open the two sockets for the time of the load."""
-    with _packet_socket(gateway.lan) as lan, _packet_socket(gateway.wan) as wan:
+    with (
+        _packet_socket(site.home.devices["hue"], "eth0") as lan,
+        _packet_socket(site.home.internet, "uplink") as wan,
+    ):
         yield Sides(lan, wan)
 
 
-def send(sides: Sides, exchanges: Sequence[Exchange], *, count: int, rate: float, first: int = 0) -> float:
-    """Send `count` exchanges, `rate` a second, taking turns; returns the seconds it took."""
+def send(sides: Sides, load: Load) -> None:
+    """Send it at its rate."""
     began = time.monotonic()
-    for number in range(count):
-        due = began + number / rate
-        if (early := due - time.monotonic()) > 0.005:  # noqa: PLR2004 sleep in few, long steps
+    for number, serial in enumerate(load.serials):
+        early = began + number / load.rate - time.monotonic()
+        if early > _LONG_STEP:  # sleep in few, long steps
             time.sleep(early)
-        serial = first + number
         port = _FIRST_PORT + serial % _PORTS
-        for up, frame in exchanges[(serial + serial // _PORTS) % len(exchanges)]:
+        for up, frame in load.exchanges[(serial + serial // _PORTS) % len(load.exchanges)]:
             set_client_port(frame, up, port)
             (sides.lan if up else sides.wan).send(frame)
-    return time.monotonic() - began

@@ -1,15 +1,14 @@
 """A blocked destination: its name's addresses are blocked from the DNS answer on."""
 
-import contextlib
 import time
 
 import pytest
 
 from tests.e2e.conftest import Loop
+from tests.home.fresh import FreshContacts, Passed
 from tests.home.household import HUE
-from tests.home.internet import REQUEST
 from tests.home.latency import percentile, rule_latencies
-from tests.home.traffic import Bulk, connect, look_up, reaches
+from tests.home.traffic import Bulk, look_up, reaches
 from tests.home.zone import Family
 
 pytestmark = pytest.mark.root
@@ -17,19 +16,12 @@ pytestmark = pytest.mark.root
 LOOKUPS = 100
 ROUND_TRIP = 0.01
 LATENCY_BOUND = 0.005
-# What arrives at the addresses of fresh names and of video.example: packets, and those with payload.
-_ARRIVED = """
+_VIDEO_ARRIVED = """
 table inet arrived {
-  counter payload {}
-  counter handshakes {}
   counter video {}
   chain input { type filter hook input priority raw;
     ip daddr { 198.51.100.114, 198.51.100.115 } counter name video
     ip6 daddr { 2001:db8:5:1::72, 2001:db8:5:1::73 } counter name video
-    meta nfproto ipv4 ip daddr != { 192.0.2.64-192.0.2.253, 203.0.113.66-203.0.113.125 } accept
-    meta nfproto ipv6 ip6 daddr != 2001:db8:5:f::/64 accept
-    tcp flags & syn == syn counter name handshakes
-    meta l4proto tcp @ih,0,8 0-255 counter name payload
   }
 }
 """
@@ -80,17 +72,17 @@ def test_network_is_blocked(loop: Loop) -> None:
 
 
 def test_running_connection_to_a_newly_blocked_name_is_cut(loop: Loop) -> None:
-    loop.home.internet.run("nft", "-f", "-", text=_ARRIVED)
+    loop.home.internet.run("nft", "-f", "-", text=_VIDEO_ARRIVED)
     bulks = [Bulk(loop.hue, first_address(loop, "video.example", family)) for family in (4, 6)]
     try:
         time.sleep(0.5)
         loop.enforce(1, devices=for_hue(name_rule("video.example")))
-        arrived = passed(loop, "video")
+        arrived = video_packets(loop)
         assert arrived > 100
         loop.reader.wait(lambda: all(bulk.ended for bulk in bulks), "both ends have noticed", 10)
         received = [bulk.received for bulk in bulks]
         time.sleep(1)
-        assert passed(loop, "video") == arrived
+        assert video_packets(loop) == arrived
         assert [bulk.received for bulk in bulks] == received
         assert not reaches(loop.hue, first_address(loop, "video.example", 4))
     finally:
@@ -98,41 +90,28 @@ def test_running_connection_to_a_newly_blocked_name_is_cut(loop: Loop) -> None:
             bulk.close()
 
 
-def passed(loop: Loop, counter: str) -> int:
-    listing = loop.home.internet.run("nft", "list", "counter", "inet", "arrived", counter).split()
+def video_packets(loop: Loop) -> int:
+    listing = loop.home.internet.run("nft", "list", "counter", "inet", "arrived", "video").split()
     return int(listing[listing.index("packets") + 1])
-
-
-def fresh_contacts(loop: Loop, family: Family, numbers: range, delay: float) -> tuple[int, int]:
-    """Look fresh names up and connect at once; the first payload follows the answer by that delay.
-
-    Return how many packets of handshakes and how many with payload reached the fresh addresses.
-    """
-    before = passed(loop, "handshakes"), passed(loop, "payload")
-    for number in numbers:
-        address = look_up(loop.hue, f"n{number}.fresh.example", family)[0]
-        earliest = time.monotonic() + delay
-        with contextlib.suppress(OSError), connect(loop.hue, address, patience=0.5) as client:
-            time.sleep(max(earliest - time.monotonic(), 0))
-            client.sendall(REQUEST.pack(100, 100) + bytes(100))
-            client.recv(100)
-    return passed(loop, "handshakes") - before[0], passed(loop, "payload") - before[1]
 
 
 def test_no_payload_passes_in_a_hundred_fresh_lookups(
     loop: Loop, record_property: pytest.RecordProperty
 ) -> None:
-    loop.home.internet.run("nft", "-f", "-", text=_ARRIVED)
+    fresh = FreshContacts(loop.home)
     for family in (4, 6):
-        assert fresh_contacts(loop, family, range(240, 242), ROUND_TRIP) == (2, 2), "the measure works"
+        measure = fresh.attempt(loop.hue, family, range(240, 242), ROUND_TRIP)
+        assert measure == Passed(handshakes=2, payload=2), "the measure works"
     loop.enforce(1, devices=for_hue(name_rule("fresh.example")))
     for family in (4, 6):
-        handshakes, payload = fresh_contacts(loop, family, range(LOOKUPS), ROUND_TRIP)
-        assert payload == 0
-        tell(record_property, f"IPv{family}: handshakes at once that passed, of {LOOKUPS}", handshakes)
+        through = fresh.attempt(loop.hue, family, range(LOOKUPS), ROUND_TRIP)
+        assert through.payload == 0
+        tell(record_property, f"IPv{family}: handshakes at once, of {LOOKUPS} passed", through.handshakes)
     for family in (4, 6):
-        _, payload = fresh_contacts(loop, family, range(LOOKUPS, 2 * LOOKUPS), 0)
-        tell(record_property, f"IPv{family}: payloads without any delay that passed, of {LOOKUPS}", payload)
+        through = fresh.attempt(loop.hue, family, range(LOOKUPS, 2 * LOOKUPS), 0)
+        tell(
+            record_property, f"IPv{family}: payloads without any delay, of {LOOKUPS} passed", through.payload
+        )
 
 
 def test_a_rule_is_in_force_within_5_ms_of_the_answer(
