@@ -242,32 +242,34 @@ _FAMILY = """
 """
 
 # A connection that was set up is remembered until its first byte of payload; one that is still remembered
-# when the remote closes it, or when either side resets it, was empty. Only the first packets are looked at: a
+# when both sides have closed it, or either has reset it, was empty. Only the first packets are looked at: a
 # connection with more of them is not called empty. `@ih,0,8 0-255` matches what has a first byte of payload.
 # Of a device's TLS connections to one address only some are logged: their names are most often the same. What
 # follows a hello within its connection's first packets is logged too, because it may be the rest of it.
 _EMPTY = """
-  set handshakes{v} {{
-    type {addr} . inet_service . {addr} . inet_service
-    flags dynamic,timeout
-    timeout 1h
-    gc-interval 10s
-  }}
-  set unfinished_hellos{v} {{
-    type {addr} . inet_service . {addr} . inet_service
-    flags dynamic,timeout
-    timeout 3s
-    gc-interval 10s
-  }}
+  set handshakes{v} {{ {connection} timeout 1h; gc-interval 10s; }}
+  set lan_closed{v} {{ {connection} timeout 10m; gc-interval 10s; }}
+  set remote_closed{v} {{ {connection} timeout 10m; gc-interval 10s; }}
+  set early_data{v} {{ {connection} timeout 1m; gc-interval 10s; }}
+  set unfinished_hellos{v} {{ {connection} timeout 3s; gc-interval 10s; }}
   set hello_rate{v} {{ type {addr} . {addr}; size 16384; flags dynamic,timeout; timeout 1m; gc-interval 1m; }}
   set device_hello_rate{v} {{ type {addr}; size 4096; flags dynamic,timeout; timeout 1m; gc-interval 1m; }}
   chain lan_early{v} {{
     @ih,0,8 0-255 goto lan_says{v}
-    tcp flags & rst == rst ct reply packets < 10 {outward} @handshakes{v} update @empty{v} {{ {asks} }} \\
-      delete @handshakes{v} {{ {outward} }}
+    tcp flags & (fin | rst) != 0 ct reply packets < 10 {outward} @handshakes{v} goto lan_closes{v}
+  }}
+  chain lan_closes{v} {{
+    tcp flags & rst == rst goto was_empty{v}
+    {outward} @remote_closed{v} goto was_empty{v}
+    update @lan_closed{v} {{ {outward} }}
+  }}
+  chain was_empty{v} {{
+    update @empty{v} {{ {asks} }}
+    delete @handshakes{v} {{ {outward} }}
   }}
   chain lan_says{v} {{
     delete @handshakes{v} {{ {outward} }}
+    ct status ! confirmed update @early_data{v} {{ {outward} }}
     @ih,0,16 0x1603 @ih,40,8 0x01 goto hello{v}
     {outward} @unfinished_hellos{v} goto log_hello
   }}
@@ -278,10 +280,23 @@ _EMPTY = """
     goto log_hello
   }}
   chain remote_early{v} {{
-    tcp flags & (syn | ack) == syn | ack ct reply packets 1 update @handshakes{v} {{ {inward} }}
+    tcp flags & (syn | ack) == syn | ack ct reply packets 1 {inward} != @early_data{v} jump handshake{v}
     @ih,0,8 0-255 delete @handshakes{v} {{ {inward} }} return
-    tcp flags & (fin | rst) != 0 ct original packets < 10 {inward} @handshakes{v} \\
-      update @empty{v} {{ {is_answered} }} delete @handshakes{v} {{ {inward} }}
+    tcp flags & (fin | rst) != 0 ct original packets < 10 {inward} @handshakes{v} goto remote_closes{v}
+  }}
+  chain handshake{v} {{
+    update @handshakes{v} {{ {inward} }}
+    delete @lan_closed{v} {{ {inward} }}
+    delete @remote_closed{v} {{ {inward} }}
+  }}
+  chain remote_closes{v} {{
+    tcp flags & rst == rst goto answered_empty{v}
+    {inward} @lan_closed{v} goto answered_empty{v}
+    update @remote_closed{v} {{ {inward} }}
+  }}
+  chain answered_empty{v} {{
+    update @empty{v} {{ {is_answered} }}
+    delete @handshakes{v} {{ {inward} }}
   }}
 """
 
@@ -314,11 +329,11 @@ def text(*, empty: bool) -> str:
 
 def _names(version: str, protocol: str) -> dict[str, str]:
     """Return what the texts of one IP version are filled with: keys as seen from a packet's direction."""
-    source, destination = f"{protocol} saddr", f"{protocol} daddr"
+    source, destination, address = f"{protocol} saddr", f"{protocol} daddr", f"ipv{version}_addr"
     to, back = f"{source} . {destination}", f"{destination} . {source}"
     return {
         "v": version,
-        "addr": f"ipv{version}_addr",
+        "addr": address,
         "s": source,
         "d": destination,
         "asks": f"{to} . meta l4proto . th dport",
@@ -327,6 +342,7 @@ def _names(version: str, protocol: str) -> dict[str, str]:
         "is_asked": f"{back} . meta l4proto . th dport",
         "is_answered": f"{back} . meta l4proto . th sport",
         "receives": f"{back} . meta l4proto . 0",
+        "connection": f"type {address} . inet_service . {address} . inet_service; flags dynamic,timeout;",
         "outward": f"{source} . th sport . {destination} . th dport",
         "inward": f"{destination} . th dport . {source} . th sport",
     }

@@ -47,6 +47,18 @@ def ipv4(  # noqa: PLR0913
     )
 
 
+def checked(packet: bytes) -> bytes:
+    """Return an IPv4 packet with the right header checksum; any other as it is."""
+    if packet[0] >> 4 != 4:
+        return packet
+    size = (packet[0] & 15) * 4
+    header = packet[:10] + b"\0\0" + packet[12:size]
+    total = sum(struct.unpack(f"!{size // 2}H", header))
+    while carry := total >> 16:
+        total = (total & 0xFFFF) + carry
+    return header[:10] + struct.pack("!H", ~total & 0xFFFF) + header[12:] + packet[size:]
+
+
 def ipv6(source: str, destination: str, protocol: int, body: bytes, *, length: int | None = None) -> bytes:
     size = len(body) if length is None else length
     return struct.pack("!IHBB", 6 << 28, size, protocol, 64) + address(source) + address(destination) + body
@@ -63,11 +75,12 @@ def tcp(  # noqa: PLR0913
     payload: bytes = b"",
     *,
     sequence: int = 0,
+    acknowledge: int = 0,
     options: bytes = b"",
 ) -> bytes:
     offset = (20 + len(options)) // 4 << 4
     return (
-        struct.pack("!HHIIBBHHH", source, destination, sequence, 0, offset, flags, 65535, 0, 0)
+        struct.pack("!HHIIBBHHH", source, destination, sequence, acknowledge, offset, flags, 65535, 0, 0)
         + options
         + payload
     )
