@@ -208,7 +208,7 @@ _FAMILY = """
     goto inbound_contact
   }}
   chain clock{v} {{
-    update @clock_rate{v} {{ {s} limit rate over 2/second burst 20 packets }} goto unlogged
+    update @clock_rate{v} {{ {s} limit rate over 10/second burst 100 packets }} goto unlogged
     goto clock
   }}
 

@@ -10,7 +10,9 @@ from gateway_agent.model import Address, Answer, Flow, HostName, Mac, Traffic
 
 MAX_ADDRESSES: Final = 32
 MAX_LOOKUPS: Final = 128
-MAX_REQUESTS: Final = 64
+MAX_REQUESTS: Final = 1024
+"""Times of requests that a row keeps until they are told."""
+
 MAX_FANOUT: Final = 2048
 _EVICTION_BATCH: Final = 64
 
@@ -52,7 +54,7 @@ class Row:
     requests: list[float] = field(default_factory=list)
 
     def add(self, traffic: Traffic) -> None:
-        """Add a difference; keep the newest requests where there are too many for one message."""
+        """Add a difference; keep the newest requests where there are too many."""
         self.last = max(self.last, traffic.last)
         self.sent_bytes += traffic.sent_bytes
         self.received_bytes += traffic.received_bytes

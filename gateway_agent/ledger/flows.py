@@ -37,6 +37,7 @@ PROTOCOLS: Final = {
 
 _ROOM: Final = MAX_MESSAGE - 1024  # the rest of a message is around its rows and lookups
 _IPV4_SIZE: Final = 4
+REQUESTS_AT_ONCE: Final = 64
 _quoted = json.encoder.encode_basestring_ascii
 
 
@@ -88,6 +89,7 @@ def flows_messages(  # noqa: PLR0913 (the message has these)
     if not (rows or lookups or device.sums_changed or snapshot):
         return []
     parts = list(_parts([_row(row) for row in rows], [_lookup(*lookup) for lookup in lookups]))
+    parts += _more_requests(rows)
     counters, omitted = _counters(device.counters), _omitted(device.omitted)
     hosts, ports = device.fanout.take()
     flag = "true" if snapshot else "false"
@@ -124,9 +126,17 @@ def _parts(rows: list[str], lookups: list[str]) -> Iterator[_Part]:
     yield part
 
 
-def _row(row: Row) -> str:
+def _more_requests(rows: list[Row]) -> Iterator[_Part]:
+    """Yield parts that repeat the rows with more requests than one part may tell."""
+    most = max((len(row.requests) for row in rows), default=0)
+    for start in range(REQUESTS_AT_ONCE, most, REQUESTS_AT_ONCE):
+        yield from _parts([_row(row, start) for row in rows if len(row.requests) > start], [])
+
+
+def _row(row: Row, start: int = 0) -> str:
     address, protocol, port, name = row.key
-    requests = ",".join([f"{at:.3f}" for at in row.requests]) if row.requests else ""
+    told = row.requests[start : start + REQUESTS_AT_ONCE]
+    requests = ",".join([f"{at:.3f}" for at in told]) if told else ""
     keyword = PROTOCOLS.get(protocol)
     return (
         f'{{"name":{"null" if name is None else _quoted(name)},'

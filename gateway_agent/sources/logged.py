@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from gateway_agent.decode.dns import DnsError, parse_answer
+from gateway_agent.decode.ntp import is_client_request
 from gateway_agent.decode.packet import TCP, UDP, WITH_PORTS
 from gateway_agent.decode.tls import Hellos, TlsError
 from gateway_agent.kernel.nflog import Logged, Nflog
@@ -103,7 +104,8 @@ class LoggedPackets:
             self._hello(logged.packet, flow, at)
             return
         if logged.prefix == _CLOCK:
-            self._put(ClockRequest(flow, at))
+            if asks_for_time(logged.packet):
+                self._put(ClockRequest(flow, at))
             return
         if logged.prefix == _CONTACT and logged.mac is not None:
             self._put(Neighbour(logged.mac.hex(":"), flow.lan, at))
@@ -164,6 +166,15 @@ def segment_in(packet: bytes) -> Segment | None:
     place = found[1]
     port, sequence = int.from_bytes(packet[place : place + 2]), int.from_bytes(packet[place + 4 : place + 8])
     return Segment(port, sequence, packet[place + (packet[place + 12] >> 4) * 4 :])
+
+
+def asks_for_time(packet: bytes) -> bool:
+    """Return whether the UDP datagram in an IP packet is an NTP client's request."""
+    found = _transport(packet)
+    if found is None or len(packet) <= found[1] + _UDP_HEADER:
+        return False
+    start = found[1] + _UDP_HEADER
+    return is_client_request(packet[start], int.from_bytes(packet[start - 4 : start - 2]) - _UDP_HEADER)
 
 
 def flow_of(packet: bytes, *, inbound: bool) -> Flow | None:

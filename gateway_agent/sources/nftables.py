@@ -42,7 +42,7 @@ _CONTACT_SECONDS: Final = 0.5
 _FLUSHED_AFTER: Final = PATIENT_SECONDS + 0.05  # the kernel's timer comes a tick or two late
 _DRAIN_SECONDS: Final = 0.005
 _MAX_CONTACTS: Final = 4_096
-_MAX_REQUESTS: Final = 64
+_MAX_REQUESTS: Final = 1_024
 _BASELINE: Final = "counters"
 
 

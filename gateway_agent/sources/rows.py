@@ -7,7 +7,7 @@ from gateway_agent.model import Flow, Traffic
 
 _CHUNK: Final = 500
 _MAX_ROWS: Final = 65_536
-_MAX_REQUESTS: Final = 64
+_MAX_REQUESTS: Final = 1_024
 
 
 class Row:
