@@ -1,7 +1,9 @@
 """The picture over the websocket: snapshots, deltas and their pace, asked by a real client."""
 
 import json
+import time
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from gateway_double import CAMERA, HUE, Broker, Gateway, flows, row
@@ -475,3 +477,86 @@ async def test_two_gateways(hass: HomeAssistant, client: Client, gateway: Gatewa
     while len((await reader.snapshot())["gateways"]) > 1:
         await reader.acknowledge()
     assert set(reader.devices()) == {"Philips-hue", "camera"}
+
+
+async def test_rows_go_quiet_when_the_window_slides(
+    hass: HomeAssistant, client: Client, gateway: Gateway
+) -> None:
+    await two_devices(hass, gateway)
+    reader = await client.look(window="5m")
+    focused = await client.look(window="5m", device=device_id(hass, HUE))
+    assert reader.groups()["meethue.com"][2] == 1296
+    later = time.time() + 900
+    with patch("time.time", lambda: later):
+        while not reader.groups()["meethue.com"][1] & QUIET or not reader.groups()["ntp.org"][1] & QUIET:
+            await reader.delta()
+        while not focused.hosts()["ws.meethue.com"][4] & QUIET:
+            await focused.delta()
+        fresh = await client.look(window="5m")
+    # It stays in the picture that is open, without traffic, and is not in a new one.
+    assert reader.groups()["meethue.com"][2:4] == [0, 0]
+    assert reader.links()["Philips-hue", "meethue.com"][:3] == [QUIET, 0, 0]
+    assert fresh.has["groups"] == []
+    assert len(fresh.has["devices"]) == 2
+    assert fresh.has["summary"]["destinations"] == 0
+
+
+async def test_what_is_forgotten_stays_as_an_empty_row(
+    hass: HomeAssistant, client: Client, gateway: Gateway, act: Act
+) -> None:
+    await two_devices(hass, gateway)
+    reader = await client.look()
+    focused = await client.look(device=device_id(hass, HUE))
+    at_it = await client.look(destination="ntp.org")
+    await act("forget_destination", destination="ntp.org")
+    while reader.groups()["ntp.org"][1] != QUIET:
+        await reader.delta()
+    assert reader.groups()["ntp.org"][1:] == [QUIET, 0, 0, 0, 0, 0, 0, 0]
+    while focused.hosts()["pool.ntp.org"][4] != QUIET:
+        await focused.delta()
+    while at_it.has["summary"]["devices"]:
+        await at_it.delta()
+    assert at_it.has["focus"]["names"] == []
+
+
+async def test_only_what_is_remarkable_goes_beyond_the_row_counts(
+    hass: HomeAssistant, client: Client, gateway: Gateway
+) -> None:
+    await two_devices(hass, gateway)
+    reader = await client.look(devices=1, destinations=1)
+    assert reader.has["more"] == {"devices": 1, "groups": 2, "hosts": 0}
+    assert list(reader.links()) == [("camera", "camera.example")]
+    gateway.flows(row("www.usual.example", address="203.0.113.80"), seq=2)
+    delta = await reader.delta()
+    assert "devices" not in delta
+    assert reader.has["more"]["groups"] == 3
+    await end_learning(hass)
+    gateway.flows(*(row(f"n{each}.example", address=f"203.0.113.{each}") for each in range(60)), seq=3)
+    while len(reader.groups()) < 10:
+        await reader.delta()
+    assert set(reader.devices()) == {"camera", "Philips-hue"}
+    # Fifty rows at most.
+    assert len(reader.has["devices"]) + len(reader.has["groups"]) == 2 + picture.MAX_APPENDED
+    assert reader.has["more"]["groups"] == 60 - len(reader.groups()) + 4
+
+
+async def test_links_that_did_not_fit_come_when_they_are_remarkable(
+    hass: HomeAssistant, client: Client, gateway: Gateway
+) -> None:
+    await two_devices(hass, gateway)
+    for room in range(1500, 1000, -20):
+        with patch.object(picture, "SNAPSHOT", room), patch.object(picture, "_SHARES", (0.9, 0.9)):
+            reader = await client.look()
+        if len(reader.has["links"]) < 4:
+            break
+    assert (len(reader.has["devices"]), len(reader.has["groups"])) == (2, 3)
+    missing = {("Philips-hue", "ntp.org"), ("camera", "meethue.com")} - reader.links().keys()
+    assert missing
+    gateway.flows(row("pool.ntp.org", protocol="udp", port=123, address="198.51.100.9", sent_bytes=96), seq=2)
+    await reader.delta()
+    assert missing.isdisjoint(reader.links())
+    rules = [{"action": "block", "name": name, "until": None} for name in ("org", "ntp.meethue.com")]
+    gateway.policy |= {"revision": 7, "everyone": rules}
+    gateway.policy_state()
+    while missing - reader.links().keys():
+        await reader.delta()

@@ -36,6 +36,10 @@ class Column[Key: Hashable]:
         """Return where a row is."""
         return self._index[key]
 
+    def row(self, key: Key) -> Row:
+        """Return a row."""
+        return self.rows[self._index[key]]
+
     def fill(self, keys: Sequence[Key], make: Callable[[Key], Row], room: int) -> int:
         """Put in the first rows, those that fit into so many bytes; return what they take."""
         taken = 0

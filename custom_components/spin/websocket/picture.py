@@ -20,6 +20,7 @@ from .rows import (
     Row,
     device_flags,
     device_row,
+    emptied,
     fields_of,
     flags_of,
     group_row,
@@ -317,7 +318,9 @@ class Picture:
         place = self._place
         if place is None:
             return
-        for _, service, fields in self._hosts_of(place, group):
+        there = self._hosts_of(place, group)
+        found["hosts"] += self._forget_hosts(group, {service for _, service, _ in there})
+        for _, service, fields in there:
             if service not in self.hosts and not self._may_append(
                 self.hosts, self.wish.destinations, fields[FLAGS]
             ):
@@ -327,3 +330,11 @@ class Picture:
             if group not in self.groups:
                 found["groups"].append(self.groups.put(group, group_row(self.board, group)))
             found["hosts"].append(self.hosts.put(service, [self.groups.index(group), *fields]))
+
+    def _forget_hosts(self, group: str, there: set[Service]) -> list[Row | None]:
+        """Return the rows of hosts that the device's memory has forgotten: they stay, without traffic."""
+        if group not in self.groups:
+            return []
+        index = self.groups.index(group)
+        gone = [each for each in self.hosts if self.hosts.row(each)[0] == index and each not in there]
+        return [self.hosts.put(each, emptied(self.hosts.row(each))) for each in gone]

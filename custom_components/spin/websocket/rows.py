@@ -127,3 +127,9 @@ def is_shown(standing: Standing, fields: Row) -> bool:
     """Return whether a host is in the picture: there was traffic, or something is remarkable in itself."""
     urgent = flag.NEW | flag.FAILED | (0 if standing.book.blocked else flag.BLOCKED)
     return not fields[FLAGS] & flag.QUIET or bool(fields[FLAGS] & urgent)
+
+
+def emptied(row: Row) -> Row:
+    """Return a row of `hosts` of which nothing is known any more."""
+    group, host, protocol, port, _, _, _, first, last, *_, source = row
+    return [group, host, protocol, port, flag.QUIET, 0, 0, first, last, 0, 0, 0, source]
