@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway_agent.ledger.ledger import Ledger, Limits
 from gateway_agent.ledger.names import NameTable
-from gateway_agent.model import Answer, Flow, Neighbour, Traffic
+from gateway_agent.model import Answer, Flow, Neighbour, ServerName, Traffic
 from gateway_agent.wire.messages import Message
 
 MAC = "02:00:00:00:00:01"
@@ -186,3 +186,98 @@ def test_a_row_that_comes_back_is_another_row() -> None:
     assert (after["port"], after["sent_bytes"]) == (443, 3)
     assert after["first"] > before["first"]
     assert content["omitted"] == {"destinations": 2, "sent_bytes": 30, "received_bytes": 0}
+
+
+def test_every_request_is_told_though_a_part_has_64() -> None:
+    book = ledger()
+    times = [float(number) for number in range(150)]
+    book.add(FLOW, Traffic(0.0, 150.0, sent_bytes=76, sent_packets=1, requests=times))
+    book.add(Flow(LAN, REMOTE, 17, 1, MAC), sent(5, 150.0))
+    parts = collect(book, 151.0)
+    assert [part["more"] for part in parts] == [True, True, False]
+    assert [part["seq"] for part in parts] == [1, 2, 3]
+    told = [row["requests"] for part in parts for row in part["destinations"] if row["protocol"] == "tcp"]
+    assert [len(requests) for requests in told] == [64, 64, 22]
+    assert [at for requests in told for at in requests] == times
+    assert all(part["destinations"][0]["sent_bytes"] == 76 for part in parts)
+    assert collect(book, 152.0) == []
+
+
+def test_requests_that_nobody_takes_are_bounded() -> None:
+    book = ledger()
+    for number in range(5_000):
+        book.add(FLOW, Traffic(0.0, 1.0, requests=[float(number)]))
+    told = [at for part in collect(book, 2.0) for row in part["destinations"] for at in row["requests"]]
+    assert told == [float(number) for number in range(5_000 - 1024, 5_000)]
+
+
+def server(name: str, at: float = 0.0, port: int = 443) -> ServerName:
+    return ServerName(LAN, REMOTE, port, name, at)
+
+
+def names_of(parts: list[dict[str, Any]]) -> list[tuple[str | None, str | None, int, int]]:
+    return [
+        (row["name"], row["name_source"], row["port"], row["sent_bytes"])
+        for part in parts
+        for row in part["destinations"]
+    ]
+
+
+def test_a_server_s_name_is_for_its_port_only() -> None:
+    book = ledger()
+    book.server_named(MAC, server("a.example"))
+    for flow in (FLOW, FLOW._replace(port=8443), FLOW._replace(protocol=17)):
+        book.add(flow, sent(10, 1.0))
+    assert names_of(collect(book, 2.0)) == [
+        ("a.example", "tls", 443, 10),
+        (None, None, 8443, 10),
+        (None, None, 443, 10),
+    ]
+
+
+def test_what_was_looked_up_goes_before_a_server_s_name() -> None:
+    book = ledger()
+    book.server_named(MAC, server("tls.example"))
+    book.answered(MAC, Answer(LAN, "dns.example", (REMOTE,), 60, answered=True, at=1.0))
+    book.server_named(MAC, server("other.example", 2.0))
+    book.add(FLOW, sent(10, 3.0))
+    assert names_of(collect(book, 4.0)) == [("dns.example", "dns", 443, 10)]
+    late = 2.0 + 60 + 86_400
+    book.server_named(MAC, server("other.example", late))
+    book.add(FLOW, sent(10, late))
+    assert names_of(collect(book, late)) == [("other.example", "tls", 443, 10)]
+
+
+def test_a_row_that_nobody_was_told_of_gets_its_server_s_name() -> None:
+    book = ledger()
+    book.add(FLOW, sent(10, 1.0))
+    book.server_named(MAC, server("a.example", 1.1))
+    book.add(FLOW, sent(5, 1.2))
+    assert names_of(collect(book, 2.0)) == [("a.example", "tls", 443, 15)]
+    assert assert_exact(book, 3.0)
+
+
+def test_a_row_that_was_told_keeps_what_it_has() -> None:
+    book = ledger()
+    book.add(FLOW, sent(10, 1.0))
+    collect(book, 1.5)
+    book.server_named(MAC, server("a.example", 2.0))
+    book.add(FLOW, sent(5, 2.2))
+    assert names_of(collect(book, 3.0)) == [("a.example", "tls", 443, 5)]
+    assert assert_exact(book, 4.0)
+
+
+def test_a_server_s_name_is_not_another_device_s() -> None:
+    book = ledger()
+    book.server_named("02:00:00:00:00:02", server("a.example"))
+    book.server_named(None, server("b.example"))
+    book.add(FLOW, sent(10, 1.0))
+    assert names_of(collect(book, 2.0)) == [(None, None, 443, 10)]
+
+
+def test_servers_names_are_bounded_and_no_lookups() -> None:
+    names = NameTable(per_device=100, in_all=100)
+    for number in range(1_000):
+        names.learn_server(MAC, ServerName(LAN, number.to_bytes(4), 443, f"n{number}.example", 1.0))
+    assert len(names) <= 100
+    assert list(names.lookups(2.0)) == []
