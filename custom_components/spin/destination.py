@@ -109,17 +109,12 @@ class Destination:
 
     def add(self, host: Host) -> list[Host]:
         """Add a host; return those that are forgotten for it, whose traffic is still counted."""
-        self.each += (host,)
-        count = len(self.each) - MAX_HOSTS_PER_DESTINATION
-        stale = sorted(self.each, key=lambda host: (host.verdict != LEARNED, host.last))[: max(0, count)]
+        excess = len(self.each) + 1 - MAX_HOSTS_PER_DESTINATION
+        stale = sorted(self.each, key=lambda known: (known.verdict != LEARNED, known.last))[: max(0, excess)]
         for forgotten in stale:
             self._absorb(forgotten)
-        self.each = tuple(host for host in self.each if host not in stale)
+        self.each = (*(known for known in self.each if known not in stale), host)
         return stale
-
-    def remove(self, host: Host) -> None:
-        """Forget a host, and what was counted with it."""
-        self.each = tuple(other for other in self.each if other is not host)
 
     def _absorb(self, host: Host) -> None:
         if self.rest is None:

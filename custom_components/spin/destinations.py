@@ -55,10 +55,24 @@ class Grown(NamedTuple):
 
 @dataclass(slots=True)
 class Source:
-    """The rows of one MAC address: those that began up to the horizon may have been counted and forgotten."""
+    """The rows of one MAC address: those that began up to the horizon may have been counted and forgotten.
+
+    What is forgotten during an interval does not come again in that interval's messages.
+    """
 
     epoch: str
     horizon: float = 0.0
+    next_horizon: float = 0.0
+    end: float = 0.0
+
+    def begin(self, end: float) -> None:
+        """Begin with a message of the interval with this end."""
+        if end != self.end:
+            self.horizon, self.end = self.next_horizon, end
+
+    def forget(self, instance: float) -> None:
+        """Take note that a row is forgotten that began then."""
+        self.next_horizon = max(self.next_horizon, instance)
 
 
 class _Clock:
@@ -125,6 +139,7 @@ class Destinations:
         source = self._sources.get(mac)
         if source is None or source.epoch != flows.epoch:
             source = self._sources[mac] = Source(flows.epoch)
+        source.begin(flows.end)
         clock = _Clock(flows.end, now)
         known, group = self._known, self._group
         grown: list[Grown] = []
@@ -182,7 +197,7 @@ class Destinations:
             self._rows -= 1
             source = self._sources.get(remote.mac)
             if source is not None and source.epoch == remote.epoch:
-                source.horizon = max(source.horizon, remote.instance)
+                source.forget(remote.instance)
 
     def _hold_bounds(self) -> None:
         if len(self._known) > MAX_DESTINATIONS_PER_DEVICE:
@@ -284,7 +299,9 @@ class Destinations:
         """Return what is stored; may be called from another thread."""
         return {
             "known": [destination.as_list() for destination in self],
-            "sources": {mac: [source.epoch, source.horizon] for mac, source in list(self._sources.items())},
+            "sources": {
+                mac: [source.epoch, source.next_horizon] for mac, source in list(self._sources.items())
+            },
         }
 
     @classmethod
@@ -294,7 +311,7 @@ class Destinations:
             group,
             [Destination.from_list(destination, intern) for destination in stored["known"]],
             {
-                intern(mac): Source(intern(epoch), float(horizon))
+                intern(mac): Source(intern(epoch), float(horizon), float(horizon))
                 for mac, (epoch, horizon) in stored["sources"].items()
             },
         )

@@ -70,7 +70,7 @@ class Interface:
     def from_dict(cls, mac: Mac, stored: dict[str, Any]) -> Self:
         """Restore; raises ValueError, TypeError or KeyError when it is not what was stored."""
         self = cls(mac)
-        self.hostname = stored["hostname"]
+        self.hostname = None if stored["hostname"] is None else str(stored["hostname"])
         self.totals = Totals.from_dict(stored["totals"])
         self.caught_up = False
         return self

@@ -181,22 +181,27 @@ def _migrate(stored: dict[str, Any], group: Group) -> dict[str, Any]:
     return migrated
 
 
+class _Texts(dict[str, str]):
+    """Returns one and the same object for equal texts: names and addresses recur on many devices."""
+
+    def __call__(self, text: str) -> str:
+        if type(text) is not str:
+            raise TypeError(f"expected text, not {text!r}")
+        return self.setdefault(text, text)
+
+
 def _restore(stored: dict[str, Any], group: Group) -> tuple[Contents, list[str]]:
     """Restore what can be read, and say what cannot."""
     devices: list[Device] = []
     errors: list[str] = []
-    texts: dict[str, str] = {}
+    intern = _Texts()
     try:
         heard, kept = float(stored["heard"]), stored["devices"].items()
     except _DAMAGE as error:
         return Contents(0.0, []), [repr(error)]
     for mac, device in kept:
         try:
-            devices.append(
-                Device.from_dict(
-                    parse_mac(mac), group, unpack(device), lambda text: texts.setdefault(text, text)
-                )
-            )
+            devices.append(Device.from_dict(parse_mac(mac), group, unpack(device), intern))
         except _DAMAGE as error:
             errors.append(f"device: {error!r}")
     return Contents(heard, devices), errors

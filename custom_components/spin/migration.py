@@ -63,7 +63,7 @@ def _destination(mac: str, epoch: str, destination: list[Any], rows: list[_Row])
     for name in [*by_host, *(name for name in known if name not in by_host)][-MAX_HOSTS_PER_DESTINATION:]:
         remotes = []
         for _, address, _, _, instance, *seen in by_host.get(name, [])[-MAX_ADDRESSES_PER_HOST:]:
-            remotes.append([mac, address, first, last, epoch, instance, seen, []])
+            remotes.append([mac, address, epoch, instance, first, last, seen, []])
             counted = [one + other for one, other in zip(counted, seen, strict=True)]
         hosts.append(host(name, remotes, named=bool(names)))
     # What earlier epochs counted is known only as a sum.
