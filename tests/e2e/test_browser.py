@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.home import dashboard
 from tests.home.broker import free_port
 from tests.home.household import HUE
 from tests.home.namespaces import NETNS, Namespace
@@ -86,8 +87,8 @@ def page() -> Iterator[Page]:
         browser.close()
 
 
-def log_in(page: Page, demo: Demo) -> None:
-    page.goto(demo.printed("Open"))
+def log_in(page: Page, demo: Demo, path: str) -> None:
+    page.goto(demo.printed("Open").replace(dashboard.PATH, path))
     page.locator("input[name=username]").fill(demo.printed("Log in"))
     page.locator("input[name=password]").fill(demo.printed("Password"))
     page.keyboard.press("Enter")
@@ -98,10 +99,27 @@ def refused(demo: Demo) -> bool:
     return HUE.mac in demo.gateway.run("nft", "list", "set", "inet", "spin", "blocked_devices")
 
 
+def test_the_dashboard_of_the_strategy_shows_who_talks_to_whom(
+    demo: Demo, page: Page, tmp_path: Path
+) -> None:
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    log_in(page, demo, dashboard.PATH)
+    card = page.locator("spin-card[data-ready]").first
+    expect(card).to_be_visible(timeout=60_000)
+    for name in ("Philips-hue", "doorbell-cam", "meethue.com"):
+        expect(card).to_contain_text(name, timeout=60_000)
+    page.wait_for_timeout(2000)
+    page.screenshot(path=Path(os.environ.get("SPIN_SCREENSHOTS", tmp_path)) / "strategy.png")
+    page.goto(demo.printed("Open").replace(dashboard.PATH, "spin"))
+    expect(page.locator("spin-panel[data-ready]")).to_contain_text("Philips-hue", timeout=60_000)
+    assert faults == []
+
+
 def test_switch_in_the_browser_stops_the_packets(demo: Demo, page: Page, tmp_path: Path) -> None:
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
-    log_in(page, demo)
+    log_in(page, demo, dashboard.STANDARD_PATH)
     heading = page.locator("hui-heading-card", has_text="Philips-hue")
     section = page.locator("hui-grid-section").filter(has=heading)
     switch = section.locator("hui-tile-card", has_text="Block its Internet")

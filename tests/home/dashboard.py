@@ -1,4 +1,4 @@
-"""A dashboard of standard cards for the entities of the SPIN integration."""
+"""The demo's dashboards: the one that SPIN's strategy makes, and one of standard cards only."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from tests.home.hassclient import HassClient
 from tests.home.household import HUE
 
 PATH = "spin-home"
+STANDARD_PATH = "spin-standard"
 RATES = ("sent_rate", "received_rate")
 Card = dict[str, Any]
 
@@ -57,27 +58,40 @@ def enable_rates(client: HassClient, mac: str) -> None:
     )
 
 
+def end_learning(client: HassClient) -> None:
+    """End the learning period of every device: what they do from now on for the first time is new."""
+    registered = client.command("config/device_registry/list")
+    mine = [each["id"] for each in registered if each["via_device_id"] and _is_spin(each)]
+    client.call("spin.skip_learning", device_id=mine)
+
+
+def _is_spin(device: Card) -> bool:
+    return any(domain == "spin" for domain, _ in device["identifiers"])
+
+
 def create(client: HassClient, shown: list[Shown], *, note: str) -> None:
-    """Create the dashboard; `note` is shown on top."""
+    """Create the dashboards; `note` is shown on top of the one of standard cards."""
+    sections = _sections(shown, note)
+    view = {"title": "Devices", "type": "sections", "max_columns": 3, "sections": sections}
+    _create(client, PATH, "Internet at home", {"strategy": {"type": "custom:spin"}})
+    _create(client, STANDARD_PATH, "With standard cards", {"views": [view]})
+
+
+def _create(client: HassClient, path: str, title: str, config: Card) -> None:
     client.commands(
         [
             {
                 "type": "lovelace/dashboards/create",
-                "url_path": PATH,
-                "title": "Internet at home",
+                "url_path": path,
+                "title": title,
                 "icon": "mdi:router-network",
                 "mode": "storage",
                 "require_admin": False,
                 "show_in_sidebar": True,
             },
-            {
-                "type": "lovelace/config/save",
-                "url_path": PATH,
-                "config": {"views": [{"title": "Devices", "type": "sections", "max_columns": 3,
-                                      "sections": _sections(shown, note)}]},
-            },
+            {"type": "lovelace/config/save", "url_path": path, "config": config},
         ]
-    )  # fmt: skip
+    )
 
 
 def _sections(shown: list[Shown], note: str) -> list[Card]:
