@@ -50,6 +50,7 @@ homeassistant:
   name: Simulated home
   unit_system: metric
   time_zone: UTC
+  country: NL
 frontend:
 config:
 history:
@@ -181,7 +182,8 @@ class HomeAssistant:
                 if flow["handler"] == "spin":
                     return str(self.client.confirm(flow["flow_id"])["entry_id"])
             time.sleep(0.25)
-        raise RuntimeError(f"Home Assistant discovered no gateway within {timeout:.0f} s")
+        said = self.log.read_text()[-2000:]
+        raise RuntimeError(f"Home Assistant discovered no gateway within {timeout:.0f} s: {said}")
 
 
 def _environment() -> dict[str, str]:
