@@ -29,7 +29,7 @@ DATA_GROUPING: HassKey[Group] = HassKey(f"{DOMAIN}_grouping")
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     """Register the actions, the browser module and what it asks."""
     async_setup_services(hass)
-    async_setup_study(hass)
+    await async_setup_study(hass)
     await async_setup_module(hass)
     await async_setup_websocket(hass)
     return True

@@ -1,5 +1,6 @@
 """The captures of one gateway's devices: those that run, and the folder of those that are over."""
 
+import asyncio
 import time
 import uuid
 from contextlib import suppress
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..coordinator import SpinCoordinator
 
 CLOSE_REASON = "home_assistant_stopped"
+CLOSE_TIMEOUT = 5.0
 
 
 def folder_of(hass: HomeAssistant) -> Path:
@@ -35,6 +37,7 @@ class Captures:
         self._coordinator = coordinator
         self._hass = coordinator.hass
         self._runs: dict[Mac, CaptureRun] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._listeners: set[CALLBACK_TYPE] = set()
         self._epoch: str | None = None
         # What became of the last one: its file, or the reason why there is none.
@@ -90,9 +93,11 @@ class Captures:
                 raise _refusal("capture_unanswered") from err
             raise
         self._epoch = coordinator.info.epoch
-        coordinator.entry.async_create_background_task(
-            self._hass, self._write(run, subscriptions), f"spin capture {wanted.id}"
+        task = self._hass.async_create_background_task(
+            self._write(run, subscriptions), f"spin capture {wanted.id}"
         )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         self._changed()
         return file_name
 
@@ -135,6 +140,8 @@ class Captures:
             with suppress(HomeAssistantError):
                 await run.stop()
             run.leave(CLOSE_REASON)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CLOSE_TIMEOUT)
 
     async def listed(self) -> list[Capture]:
         """Return the captures that are over, the newest first."""

@@ -44,6 +44,7 @@ class Experiments:
         self._coordinator = coordinator
         self._record = record
         self._timers: dict[Mac, CALLBACK_TYPE] = {}
+        self._ending: set[Mac] = set()
 
     def running(self, mac: Mac) -> Experiment | None:
         """Return the experiment that goes on with a device."""
@@ -83,7 +84,11 @@ class Experiments:
         return [Decision("block", mac, rule, until) for rule in _rules(experiment)]
 
     async def _restore(self, mac: Mac, experiment: Experiment) -> None:
-        await self._coordinator.decisions.enforce(_ends(mac, experiment), Ruling(TIMER, reason=REASON))
+        self._ending.add(mac)
+        try:
+            await self._coordinator.decisions.enforce(_ends(mac, experiment), Ruling(TIMER, reason=REASON))
+        finally:
+            self._ending.discard(mac)
 
     def _grace(self) -> float:
         info = self._coordinator.info
@@ -131,7 +136,7 @@ class Experiments:
         state = self._coordinator.policy.state
         if state is None or not state.enforced or not self._coordinator.available:
             return
-        for mac in list(self._timers):
+        for mac in self._timers.keys() - self._ending:
             experiment = self._record(mac).running
             if experiment is None or not experiment.blocks or experiment.ends <= time.time():
                 continue

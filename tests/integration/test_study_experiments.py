@@ -1,0 +1,331 @@
+"""Experiments: what is cut off, for how long, what is told, and that nothing is left behind."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from freezegun.api import FrozenDateTimeFactory
+from gateway_double import CAMERA, HUE, Broker, Gateway, row
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import device_registry as dr
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
+
+from custom_components.spin.const import DOMAIN
+from custom_components.spin.models import Growth, Row, RowCounters
+from custom_components.spin.study.contacts import Contact
+from custom_components.spin.study.experiment import MAX_ATTEMPTS, MAX_LOOKUPS, Experiment
+from custom_components.spin.study.experiments import Experiments
+from custom_components.spin.study.record import MAX_EXPERIMENTS
+
+BEGAN = time.time() - 100
+
+
+@pytest.fixture(autouse=True)
+def impatient() -> Iterator[None]:
+    with (
+        patch("custom_components.spin.policy.POLICY_TIMEOUT", 0.1),
+        patch("custom_components.spin.policy.POLICY_GATHER", 0),
+    ):
+        yield
+
+
+@pytest.fixture
+async def hue(hass: HomeAssistant, gateway: Gateway, spin: MockConfigEntry) -> str:
+    """Have a device that talks to its cloud; return its id."""
+    gateway.device()
+    await hass.async_block_till_done()
+    tell(gateway, now_row(), now_row("time1.google.com", port=123, protocol="udp"), seq=1)
+    await hass.async_block_till_done()
+    return device_id(hass, spin)
+
+
+def device_id(hass: HomeAssistant, spin: MockConfigEntry, name: str = f"home_{HUE}") -> str:
+    return dr.async_get(hass).async_get_device_by_identifier((DOMAIN, name), spin.entry_id).id
+
+
+def now_row(name: str | None = "ws.meethue.com", **fields: Any) -> dict[str, Any]:
+    first = BEGAN if name == "ws.meethue.com" else time.time()
+    return row(name, **{"first": first, "last": time.time(), **fields})
+
+
+def tell(gateway: Gateway, *rows: dict[str, Any], seq: int = 2, **fields: Any) -> None:
+    """Report traffic of the present."""
+    with patch("gateway_double.START", time.time() - 5 * seq):
+        gateway.flows(*rows, seq=seq, **fields)
+
+
+async def call(hass: HomeAssistant, action: str, device: str, **data: Any) -> dict[str, Any]:
+    answer = await hass.services.async_call(
+        DOMAIN, action, {"device_id": device, **data}, blocking=True, return_response=True
+    )
+    return answer["devices"][device]
+
+
+async def over(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float) -> None:
+    freezer.tick(timedelta(seconds=seconds))
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def test_cloud_loss(
+    hass: HomeAssistant, gateway: Gateway, hue: str, freezer: FrozenDateTimeFactory, spin: MockConfigEntry
+) -> None:
+    answer = await call(hass, "start_experiment", hue, kind="cloud_lost", duration="00:05:00")
+    assert answer["outcome"] == "running"
+    rule = gateway.policy["devices"][HUE]
+    assert rule["blocked"] is True
+    assert rule["until"] == pytest.approx(time.time() + 300, abs=2)
+    study = spin.runtime_data.study
+    assert study.experiment_of(HUE).id == answer["id"]
+
+    freezer.tick(10)
+    tell(gateway, now_row(blocked=3, connections=1), lookups={"www.philips.com": time.time()})
+    freezer.tick(5)
+    tell(
+        gateway,
+        now_row(blocked=4, connections=1),
+        now_row("google.com", port=80, sent_packets=0, blocked=1, connections=0, received_bytes=0),
+        seq=3,
+    )
+    await over(hass, freezer, 300)
+    assert gateway.policy["devices"] == {}
+    experiment = (await call(hass, "get_experiment", hue))["experiment"]
+    assert experiment["outcome"] == "completed"
+    assert [
+        (each["destination"], each["count"], each["answer"], each["usual"]) for each in experiment["attempts"]
+    ] == [("ws.meethue.com", 4, "refused", True), ("google.com", 1, "refused", False)]
+    assert 0 <= experiment["attempts"][0]["after"] <= experiment["attempts"][1]["after"] <= 20
+    assert experiment["looked_up_only"] == ["www.philips.com"]
+    assert study.experiment_of(HUE) is None
+    state = hass.states.get("event.philips_hue_activity")
+    assert state.attributes["event_type"] == "experiment_finished"
+    assert state.attributes["tried"] == "ws.meethue.com, google.com"
+    assert state.attributes["unusual"] == "google.com"
+    profile = study.record(HUE).periods.present
+    assert {contact.target for contact in profile.usual()} == {"ws.meethue.com", "time1.google.com"}
+    assert {c.target for c, seen in profile.contacts.items() if seen.in_trouble} == {
+        "ws.meethue.com",
+        "google.com",
+    }
+
+
+async def test_stopped_early(hass: HomeAssistant, gateway: Gateway, hue: str) -> None:
+    await call(hass, "start_experiment", hue, kind="started_without_internet")
+    with pytest.raises(ServiceValidationError) as caught:
+        await call(hass, "start_experiment", hue, kind="normal")
+    assert caught.value.translation_key == "experiment_runs"
+    answer = await call(hass, "stop_experiment", hue)
+    assert answer["outcome"] == "stopped"
+    assert gateway.policy["devices"] == {}
+    with pytest.raises(ServiceValidationError) as caught:
+        await call(hass, "stop_experiment", hue)
+    assert caught.value.translation_key == "no_experiment"
+
+
+async def test_only_some_names(
+    hass: HomeAssistant, gateway: Gateway, hue: str, freezer: FrozenDateTimeFactory
+) -> None:
+    """A check that answers is seen to be one: set up and closed, without a byte."""
+    await call(hass, "start_experiment", hue, kind="cloud_lost", destinations=["MeetHue.com."])
+    (rule,) = gateway.policy["devices"][HUE]["destinations"]
+    assert (rule["action"], rule["name"]) == ("block", "meethue.com")
+    freezer.tick(10)
+    tell(gateway, now_row("www.philips.com", port=80, connections=2, empty=2, received_bytes=120))
+    await over(hass, freezer, 700)
+    assert gateway.policy["devices"] == {}
+    experiment = (await call(hass, "get_experiment", hue))["experiment"]
+    (attempt,) = experiment["attempts"]
+    assert (attempt["answer"], attempt["connectivity_check"]) == ("answered", "empty")
+    assert experiment["only"] == ["meethue.com"]
+
+
+async def test_ordinary_operation_blocks_nothing(
+    hass: HomeAssistant, broker: Broker, gateway: Gateway, hue: str, freezer: FrozenDateTimeFactory
+) -> None:
+    await call(hass, "start_experiment", hue, kind="normal", duration=60)
+    freezer.tick(5)
+    tell(gateway, now_row(sent_bytes=9000, connections=4, received_bytes=9000))
+    await over(hass, freezer, 100)
+    assert broker.sent("spin/home/policy") == []
+    experiment = (await call(hass, "get_experiment", hue))["experiment"]
+    assert [each["answer"] for each in experiment["attempts"]] == ["answered"]
+
+
+async def test_a_blocked_device_is_refused(hass: HomeAssistant, gateway: Gateway, hue: str) -> None:
+    await hass.services.async_call(DOMAIN, "block_device", {"device_id": hue}, blocking=True)
+    with pytest.raises(ServiceValidationError) as caught:
+        await call(hass, "start_experiment", hue, kind="cloud_lost")
+    assert caught.value.translation_key == "experiment_blocked"
+    assert gateway.policy["devices"][HUE]["until"] is None
+
+
+async def test_what_home_assistant_runs_on_is_refused(
+    hass: HomeAssistant, gateway: Gateway, hue: str
+) -> None:
+    adapter = {"ipv4": [{"address": "192.168.8.20"}], "ipv6": []}
+    with (
+        patch("homeassistant.components.network.async_get_adapters", return_value=[adapter]),
+        pytest.raises(ServiceValidationError) as caught,
+    ):
+        await call(hass, "start_experiment", hue, kind="cloud_lost")
+    assert caught.value.translation_key == "is_home_assistant"
+    assert gateway.policy["devices"] == {}
+
+
+async def test_the_gateway_is_refused(hass: HomeAssistant, spin: MockConfigEntry, hue: str) -> None:
+    with pytest.raises(ServiceValidationError) as caught:
+        await call(hass, "start_experiment", device_id(hass, spin, "home"), kind="cloud_lost")
+    assert caught.value.translation_key == "gateway_is_no_device"
+
+
+async def test_nothing_begins_when_the_gateway_does_not_confirm(
+    hass: HomeAssistant, gateway: Gateway, hue: str, spin: MockConfigEntry
+) -> None:
+    gateway.answers = False
+    with pytest.raises(HomeAssistantError):
+        await call(hass, "start_experiment", hue, kind="cloud_lost")
+    assert spin.runtime_data.study.experiment_of(HUE) is None
+    assert (await call(hass, "get_experiment", hue))["experiment"] is None
+
+
+async def test_somebody_unblocks_the_device(hass: HomeAssistant, gateway: Gateway, hue: str) -> None:
+    await call(hass, "start_experiment", hue, kind="cloud_lost")
+    await hass.services.async_call(DOMAIN, "unblock_device", {"device_id": hue}, blocking=True)
+    await hass.async_block_till_done()
+    assert (await call(hass, "get_experiment", hue))["experiment"]["outcome"] == "interrupted"
+
+
+async def test_a_gateway_that_is_away_at_the_end(
+    hass: HomeAssistant, gateway: Gateway, hue: str, freezer: FrozenDateTimeFactory
+) -> None:
+    await call(hass, "start_experiment", hue, kind="cloud_lost", duration=60)
+    gateway.status("offline")
+    await over(hass, freezer, 100)
+    assert (await call(hass, "get_experiment", hue))["experiment"]["outcome"] == "completed"
+
+
+async def test_survives_a_restart(
+    hass: HomeAssistant, broker: Broker, gateway: Gateway, hue: str, spin: MockConfigEntry
+) -> None:
+    begun = await call(hass, "start_experiment", hue, kind="cloud_lost", duration=600)
+    tell(gateway, now_row(blocked=3))
+    await hass.async_block_till_done()
+    assert await hass.config_entries.async_unload(spin.entry_id)
+    assert await hass.config_entries.async_setup(spin.entry_id)
+    await broker.settled()
+    experiment = spin.runtime_data.study.experiment_of(HUE)
+    assert experiment.id == begun["id"]
+    assert experiment.in_order()[0][1].count == 3
+    assert gateway.policy["devices"][HUE]["blocked"] is True
+    assert (await call(hass, "stop_experiment", hue))["outcome"] == "stopped"
+
+
+async def test_ends_in_order_what_ended_while_home_assistant_was_stopped(
+    hass: HomeAssistant,
+    broker: Broker,
+    gateway: Gateway,
+    hue: str,
+    spin: MockConfigEntry,
+    hass_storage: dict[str, Any],
+) -> None:
+    await call(hass, "start_experiment", hue, kind="cloud_lost", duration=600)
+    assert await hass.config_entries.async_unload(spin.entry_id)
+    stored = hass_storage[f"spin.{spin.entry_id}.study"]["data"]["devices"][HUE]["experiments"][-1]
+    stored["ends"] = time.time() - 60
+    with (
+        patch("custom_components.spin.study.experiments.AFTER_RESTART", 0.05),
+        patch.object(Experiments, "_grace", return_value=0.0),
+    ):
+        assert await hass.config_entries.async_setup(spin.entry_id)
+        await broker.settled()
+        await asyncio.sleep(0.2)
+        await hass.async_block_till_done()
+    experiment = (await call(hass, "get_experiment", hue))["experiment"]
+    assert experiment["outcome"] == "completed"
+    assert experiment["ended"] == stored["ends"]
+    assert gateway.policy["devices"] == {}
+
+
+async def test_a_device_that_goes_meanwhile(
+    hass: HomeAssistant, gateway: Gateway, hue: str, spin: MockConfigEntry, freezer: FrozenDateTimeFactory
+) -> None:
+    gateway.device(CAMERA, hostname="camera")
+    await hass.async_block_till_done()
+    await call(hass, "start_experiment", hue, kind="normal", duration=600)
+    spin.runtime_data.roster.remove(HUE)
+    await over(hass, freezer, 61)
+    assert HUE not in spin.runtime_data.study._records
+    await over(hass, freezer, 700)
+
+
+async def test_listeners_are_told(hass: HomeAssistant, hue: str, spin: MockConfigEntry) -> None:
+    told: list[str] = []
+    stop = spin.runtime_data.study.listen_changes(told.append)
+    await call(hass, "start_experiment", hue, kind="normal")
+    await call(hass, "stop_experiment", hue)
+    stop()
+    assert told == [HUE, HUE]
+
+
+def growth(name: str, at: float, **counters: int) -> Growth:
+    new = RowCounters(**counters)
+    return Growth(Row(name, "dns", "198.51.100.7", "tcp", 443, False, at, at, 1, new), new)
+
+
+def test_what_was_before_the_block_is_no_attempt() -> None:
+    experiment = Experiment("a", "cloud_lost", 1000, 1600)
+    experiment.take([growth("ws.meethue.com", 998, connections=1, sent_bytes=90)], 996, 0, ())
+    assert experiment.in_order() == []
+    experiment.take([growth("ws.meethue.com", 998, connections=1, blocked=1)], 996, 0, ())
+    assert experiment.in_order()[0][1].first == 1000
+    experiment.take([growth("quiet.example", 1001)], 1000, 0, ())
+    assert len(experiment.attempts) == 1
+
+
+def test_the_gateway_s_clock_does_not_matter() -> None:
+    experiment = Experiment("a", "cloud_lost", 1000, 1600)
+    experiment.take([growth("ws.meethue.com", 51_010, blocked=1)], 51_005, 50_000, ())
+    assert experiment.result({})["attempts"][0]["after"] == 10
+
+
+def test_what_answers_nothing_is_unanswered() -> None:
+    experiment = Experiment("a", "normal", 1000, 1600)
+    experiment.take([growth("x.example", 1001, connections=1, unanswered=1, sent_bytes=60)], 1000, 0, ())
+    assert experiment.in_order()[0][1].answer == "unanswered"
+
+
+def test_a_check_that_was_seen_before_is_named() -> None:
+    experiment = Experiment("a", "cloud_lost", 1000, 1600)
+    experiment.take([growth("google.com", 1001, blocked=1)], 1000, 0, ())
+    found = experiment.result({Contact("google.com", True, "tcp", 443): "empty"})
+    assert found["attempts"][0]["connectivity_check"] == "empty"
+
+
+def test_bounds() -> None:
+    experiment = Experiment("a", "cloud_lost", 1000, 1600)
+    for number in range(1000):
+        experiment.take([growth(f"host{number}.example", 1001, blocked=1)], 1000, 0, ())
+        experiment.look_up({f"host{number}.example": 1001.0}, 0)
+    assert len(experiment.attempts) == MAX_ATTEMPTS
+    assert experiment.omitted == 1000 - MAX_ATTEMPTS
+    assert len(experiment.lookups) == MAX_LOOKUPS
+
+
+async def test_old_experiments_are_forgotten(hass: HomeAssistant, hue: str, spin: MockConfigEntry) -> None:
+    for _ in range(MAX_EXPERIMENTS + 2):
+        await call(hass, "start_experiment", hue, kind="normal")
+        await call(hass, "stop_experiment", hue)
+    assert len(spin.runtime_data.study.record(HUE).experiments) == MAX_EXPERIMENTS
+
+
+@pytest.mark.parametrize("wrong", [{"kind": "x"}, {"outcome": "x"}, {"attempts": [[1]]}, {"lookups": [1]}])
+def test_what_is_stored_is_checked(wrong: dict[str, Any]) -> None:
+    stored = Experiment("a", "normal", 1000, 1600).as_dict()
+    assert Experiment.from_dict(stored).as_dict() == stored
+    with pytest.raises((ValueError, TypeError, AttributeError)):
+        Experiment.from_dict(stored | wrong)
