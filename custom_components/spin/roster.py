@@ -171,11 +171,10 @@ class Roster:
         Raises:
             KeyError: a MAC address is of no device
         """
-        first, *others = dict.fromkeys(self._main(mac) for mac in macs)
-        device = self.devices[first]
-        for mac in others:
-            device.join(self.devices[mac])
-            self.remove(mac)
+        device, *others = dict.fromkeys(self.devices[self._main(mac)] for mac in macs)
+        for other in others:
+            device.join(other)
+            self.remove(other.mac)
         self._add(device)
         self._registry.write(device)
         self._memory.save_later(SAVE_NEWS_DELAY)

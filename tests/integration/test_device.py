@@ -8,7 +8,8 @@ from gateway_double import HUE, START, flows, row
 
 from custom_components.spin.const import MAX_PENDING_EVENTS
 from custom_components.spin.destinations import Destinations
-from custom_components.spin.device import Device, Rates
+from custom_components.spin.device import Device
+from custom_components.spin.interface import Rates
 from custom_components.spin.learning import Learning
 from custom_components.spin.wire import parse_flows
 
@@ -20,7 +21,7 @@ def device() -> Device:
 
 def heard(device: Device, now: float = START, **fields: Any) -> None:
     message = parse_flows(json.dumps(flows(row(), **fields)).encode())
-    device.flows(message, now, is_over=lambda _: False)
+    device.flows(HUE, message, now, is_over=lambda _: False)
 
 
 def test_events_wait_for_the_entity(device: Device) -> None:
