@@ -422,7 +422,8 @@ async def test_warn_when_it_talks_to_somebody(
     await minute()
     assert notified == []
     gateway.flows(row(), row("time1.google.com"), mac=CAMERA)
+    gateway.flows(row())
     await minute()
-    assert [call.data["message"] for call in notified] == ["Camera: meethue.com"]
+    assert [call.data["message"] for call in notified] == ["Hue bridge: meethue.com\nCamera: meethue.com"]
     await minute()
     assert len(notified) == 1, "there is quiet after a warning"
