@@ -71,6 +71,7 @@ def measure(seconds: int) -> Iterator[Row]:
 
 
 def _loads(built: Site, seconds: int) -> Iterator[Row]:
+    live.get_to_know(built)
     for rate in RATES:
         count = rate * seconds
         cost, scale = live.connections(built, rate, count), 100_000 / count

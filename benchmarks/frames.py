@@ -48,20 +48,23 @@ def _segment(ports: tuple[int, int], numbers: tuple[int, int], flags: int, paylo
     return struct.pack("!HHIIBBHHH", *ports, *numbers, offset, flags, 0xFFFF, 0, 0) + options + payload
 
 
-def connection(wires: Wires, remote: IPv4Address, port: int) -> list[tuple[bool, bytearray]]:
-    """Return the connection's frames in order as (up, frame)."""
-    hello, page = bytes(200), bytes(412)
+def connection(
+    wires: Wires, remote: IPv4Address, port: int, hello: bytes = bytes(200)
+) -> list[tuple[bool, bytearray]]:
+    """Return the connection's frames in order as (up, frame); `hello` is what the device says."""
+    page = bytes(412)
+    said = 101 + len(hello)
     segments = [
         (UP, 100, 0, _SYN, b""),
         (DOWN, 500, 101, _SYN | _ACK, b""),
         (UP, 101, 501, _ACK, b""),
         (UP, 101, 501, _PSH | _ACK, hello),
-        (DOWN, 501, 301, _ACK, b""),
-        (DOWN, 501, 301, _PSH | _ACK, page),
-        (UP, 301, 913, _ACK, b""),
-        (UP, 301, 913, _FIN | _ACK, b""),
-        (DOWN, 913, 302, _FIN | _ACK, b""),
-        (UP, 302, 914, _ACK, b""),
+        (DOWN, 501, said, _ACK, b""),
+        (DOWN, 501, said, _PSH | _ACK, page),
+        (UP, said, 913, _ACK, b""),
+        (UP, said, 913, _FIN | _ACK, b""),
+        (DOWN, 913, said + 1, _FIN | _ACK, b""),
+        (UP, said + 1, 914, _ACK, b""),
     ]
     return [
         (
@@ -85,12 +88,13 @@ def _name(text: str) -> bytes:
 def dns_exchange(
     wires: Wires, resolver: IPv4Address, name: str, address: IPv4Address
 ) -> list[tuple[bool, bytearray]]:
-    """Return a query for the name and its answer: a CNAME and one address (RFC 1035)."""
+    """Return a query for the name and its answer: a CNAME and one address, compressed as resolvers do."""
     question = _name(name) + struct.pack("!HH", 1, 1)
     target = _name("edge.cdn.example")
+    canonical = struct.pack("!H", 0xC000 | 12 + len(question) + 12)
     answers = (
         b"\xc0\x0c" + struct.pack("!HHIH", 5, 1, 60, len(target)) + target
-        + target + struct.pack("!HHIH", 1, 1, 60, 4) + address.packed
+        + canonical + struct.pack("!HHIH", 1, 1, 60, 4) + address.packed
     )  # fmt: skip
     query = struct.pack("!6H", 7, 0x0100, 1, 0, 0, 0) + question
     answer = struct.pack("!6H", 7, 0x8180, 1, 2, 0, 0) + question + answers

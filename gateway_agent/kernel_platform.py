@@ -188,6 +188,9 @@ class KernelPlatform:
             self.firewall.named(mac, name)
 
     def _observed(self, observation: Observation) -> None:
+        if isinstance(observation, Answer):  # by far the most
+            self._observe(observation)
+            return
         if isinstance(observation, Neighbour):
             self._neighbours.learn(observation)
             self._pass_news()

@@ -44,6 +44,7 @@ _ESCAPED: Final = [
 _Record = tuple[int, int, int, int, int]
 """Offset of the owner's name, type, where the data begins and ends, TTL in seconds."""
 
+_new = tuple.__new__
 _texts: dict[bytes, str] = {}
 """Names in wire form that were read before: devices ask for the same few again and again."""
 
@@ -79,7 +80,7 @@ def parse_answer(message: bytes, lan: Address, at: float, *, cut: bool = False) 
                 return None  # the answer will come over TCP
             return Answer(lan, name, (), 0, False, at)
         addresses, ttl = _resolve(message, end + 4, records, partial=cut or bool(flags & _TRUNCATED))
-        return Answer(lan, name, addresses, ttl, True, at)
+        return _new(Answer, (lan, name, addresses, ttl, True, at))
     except (struct.error, IndexError):
         raise DnsError("the message ends too early") from None
 
@@ -163,12 +164,11 @@ def _resolve(message: bytes, offset: int, records: int, *, partial: bool) -> tup
     later: list[_Record] = []
     for _ in range(min(records, _MAX_RECORDS)):
         try:
-            record = _record(message, offset)
+            record = owner, kind, data, offset, ttl = _record(message, offset)
         except (struct.error, IndexError):
             if partial:
                 break
             raise
-        owner, kind, data, offset, ttl = record
         if kind not in _SIZE_OF:
             continue
         if owner not in chain:
@@ -203,7 +203,7 @@ def _record(message: bytes, offset: int) -> _Record:
         raise IndexError
     if network != _INTERNET:
         kind = 0
-    elif _SIZE_OF.get(kind, 0) not in (0, size):
+    elif (wanted := _SIZE_OF.get(kind)) and wanted != size:
         raise DnsError("an address of odd size")
     return owner, kind, data, end, ttl if ttl <= _MAX_TTL else 0  # RFC 2181, section 8
 

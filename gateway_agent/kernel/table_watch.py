@@ -19,6 +19,8 @@ _RECEIVE_BYTES: Final = 1 << 22
 _AT_MOST, _WITHIN = 30, 10.0
 _REMEMBERED: Final = 60.0
 _BUFFER_BYTES: Final = 1 << 18
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
+"""Seconds to the next attempt after one that failed: as when the table is taken away while it is put back."""
 
 
 class TableWatch:
@@ -37,6 +39,7 @@ class TableWatch:
         self._buffer = bytearray(_BUFFER_BYTES)
         self._recent: deque[float] = deque(maxlen=_AT_MOST)
         self._resume: float | None = None
+        self._pause = _FIRST_PAUSE
         self._fault: str | None = None
         self._contested = -_REMEMBERED
         self._culprit = "another program"
@@ -82,11 +85,13 @@ class TableWatch:
         try:
             restored = self._table.restore()
         except TableError as error:
-            self._fault = str(error)
-            self._resume = now + 1.0
-            _LOG.error("table_not_restored cause=%s", error)  # the text says it all
+            if self._pause > _FIRST_PAUSE:  # it is no race: worth a line, and a person's attention
+                self._fault = str(error)
+                _LOG.error("table_not_restored cause=%s", error)
+            self._resume = now + self._pause
+            self._pause = min(self._pause * 4, _LONGEST_PAUSE)
             return
-        self._fault = None
+        self._fault, self._pause = None, _FIRST_PAUSE
         if restored:
             self.restored += 1
             milliseconds = (time.monotonic() - now) * 1000

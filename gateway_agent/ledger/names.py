@@ -3,7 +3,7 @@
 Where it looked up nothing that could be heard, the name that it asked a TLS server for, for that port only.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -13,6 +13,8 @@ GRACE = 86_400.0
 """Seconds that a name outlives its TTL: connections that are still running keep it."""
 
 _EVICTED_AT_ONCE = 64
+_SAME = 60.0
+"""Seconds within which the same lookup again is no news: devices repeat themselves."""
 _TCP = 6
 
 _Key = bytes
@@ -31,6 +33,9 @@ class _Known(NamedTuple):
     until: float
 
 
+_NOTHING: Mapping[_Key, _Known] = {}
+
+
 class NameTable:
     """The names that each device uses; bounded per device and in all, the oldest go first."""
 
@@ -46,10 +51,13 @@ class NameTable:
 
     def learn(self, mac: Mac, answer: Answer) -> None:
         """Take the addresses of an answer to this device; the newest lookup of an address wins."""
-        if not answer.addresses:
-            return
-        known = _Known(Name(answer.name, "dns"), answer.at + answer.ttl + GRACE)
-        self._put(mac, answer.addresses[: self._per_device], known)
+        until = answer.at + answer.ttl + GRACE
+        before = self._devices.get(mac, _NOTHING)
+        for address in answer.addresses:
+            known = before.get(address)
+            if known is None or known.until < until - _SAME or known.name != (answer.name, "dns"):
+                self._put(mac, answer.addresses[: self._per_device], _Known(Name(answer.name, "dns"), until))
+                return
 
     def learn_server(self, mac: Mac, server: ServerName) -> Name | None:
         """Take the name of a TLS server; return it, or None where the device has looked one up."""

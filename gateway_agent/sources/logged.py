@@ -83,17 +83,19 @@ class LoggedPackets:
                 self._wake()
 
     def _take_datagram(self, now: float) -> None:
+        urgent, put = self._urgent, self._put
         for logged in self._nflog.read():
-            if logged[0] != _DNS:
+            prefix, packet, _, _ = logged
+            if prefix != _DNS:
                 self._contact(logged, now)
                 continue
             try:
-                answer = answer_in(logged[1], now)
+                answer = answer_in(packet, now)
             except DnsError:
                 continue
             if answer is not None:
-                self._urgent(answer)
-                self._put(answer)
+                urgent(answer)
+                put(answer)
 
     def _contact(self, logged: Logged, now: float) -> None:
         flow = flow_of(logged.packet, inbound=logged.prefix == _INBOUND)

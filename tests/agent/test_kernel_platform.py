@@ -152,7 +152,7 @@ async def test_names_contacts_and_blocks_meet(lab: Lab, config: Config) -> None:
     with Running(config) as running:
         platform, firewall = running.platform, running.platform.firewall
         assert firewall is not None
-        assert platform.capabilities == ["block", "names", "connections", "empty", "requests"]
+        assert platform.capabilities == ["block", "names", "connections", "empty", "requests", "capture"]
         assert platform.problems(time.time()) == []
         assert Neighbour(hue.mac, packed(hue.ipv4), 0) in [
             replace(one, at=0) for one in running.of(Neighbour) if isinstance(one, Neighbour)
