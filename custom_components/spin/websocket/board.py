@@ -27,7 +27,7 @@ PACE = 1.0
 # What happened that somebody may be waiting for is told sooner.
 SOON = 0.05
 # Seconds of work after which a round leaves the rest to the next one.
-ROUND = 0.01
+ROUND = 0.02
 
 
 class Reader(Protocol):
@@ -132,6 +132,7 @@ class Board:
         self.edition = 0
         self.readers: dict[Reader, None] = {}
         self._editions = 0
+        self._host_counts: dict[str, int] = {}
         self._desks: list[Desk] = []
         self._pending: dict[str, None] = {}
         self._sliding: list[str] = []
@@ -168,6 +169,15 @@ class Board:
         """Tell a reader nothing any more."""
         self.readers.pop(reader, None)
 
+    def host_count(self, group: str) -> int:
+        """Count the hosts of a group, each once."""
+        count = self._host_counts.get(group)
+        if count is None:
+            sheets = [self.places[talker].sheet for talker in self.talkers.get(group, ())]
+            count = len({service for sheet in sheets for service in sheet.services(group)})
+            self._host_counts[group] = count
+        return count
+
     def _clear(self) -> None:
         for place in self.places.values():
             place.stop()
@@ -176,7 +186,7 @@ class Board:
         self._desks = []
         self.hosts = NOTHING
         self.shown = 0
-        for rows in (self.places, self.groups, self.talkers, self._pending):
+        for rows in (self.places, self.groups, self.talkers, self._pending, self._host_counts):
             rows.clear()
 
     @callback
@@ -258,22 +268,26 @@ class Board:
 
     @callback
     def _soon(self, delay: float = SOON) -> None:
-        """Have the next round earlier."""
+        """Have the next round earlier; many wishes do not put it off."""
         if self._timer is not None:
+            if self._timer.when() <= self.hass.loop.time() + delay:
+                return
             self._timer.cancel()
         self._timer = self.hass.loop.call_later(delay, self._round)
 
     @callback
     def _round(self) -> None:
+        self._timer = self.hass.loop.call_later(PACE, self._round)
         self._look_for_devices()
         self._work()
-        if not self.edition and not self._pending:
+        if not self.edition and self._pending:
+            self._soon(0.0)
+            return
+        if not self.edition:
             self._new_edition()
-        self._timer = self.hass.loop.call_later(PACE if self.edition else 0.0, self._round)
-        if self.edition:
-            self.gateways = gateway_rows(self.hass, self.gateway)
-            for reader in list(self.readers):
-                reader.round()
+        self.gateways = gateway_rows(self.hass, self.gateway)
+        for reader in list(self.readers):
+            reader.round()
 
     def _work(self) -> None:
         now = time.time()
@@ -300,6 +314,8 @@ class Board:
 
     def _move(self, place: Place, group: str, before: Link, after: Link) -> None:
         """Have the sums follow a link that has changed."""
+        if before.hosts != after.hosts:
+            self._host_counts.pop(group, None)
         place.sums = place.sums.moved(before, after)
         place.hosts = _moved(Link, place.hosts, before, after)
         self.hosts = _moved(Link, self.hosts, before, after)

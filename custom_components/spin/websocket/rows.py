@@ -59,19 +59,11 @@ def group_row(board: Board, group: str) -> Row:
         sums.sent,
         sums.received,
         sums.links,
-        _hosts(board, group),
+        board.host_count(group),
         sums.new,
         sums.blocked,
         sums.failed,
     ]
-
-
-def _hosts(board: Board, group: str) -> int:
-    """Count the hosts of a group, each once."""
-    talkers = list(board.talkers.get(group, ()))
-    if len(talkers) == 1:
-        return board.places[talkers[0]].sheet.links[group].hosts
-    return len({service for talker in talkers for service in board.places[talker].sheet.services(group)})
 
 
 def link_row(device: int, group: int, place: Place | None, link: Link) -> Row:

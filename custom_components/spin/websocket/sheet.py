@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..destination import Destination, Key
 from ..device import Device
+from ..hosts import Host
 from ..models import RowCounters
 from ..windows import WINDOWS, begin
 from . import flags as flag
@@ -104,24 +105,25 @@ class Sheet:
         since = begin(WINDOWS[self._window], now)
         slid, self._begin = since != self._begin, since
         judged, self.standing = standing is not self.standing, standing
+        known = self.device.destinations
         touched: set[str] = set()
-        there: set[Key] = set()
-        for destination in self.device.destinations:
+        for destination in known:
             key = destination.key
-            there.add(key)
             cell = self._cells.get(key)
-            stamp = _stamp(destination)
-            traffic = None if cell is None or cell.stamp != stamp else cell.traffic
-            if traffic is None or (slid and any(traffic)):
+            stamp = _stamp(destination.each)
+            if cell is None or cell.stamp != stamp or (slid and any(cell.traffic)):
                 traffic = destination.window(self._window, now)
-            elif not judged:
+            elif judged:
+                traffic = cell.traffic
+            else:
                 continue
             self._cells[key] = Cell(stamp, traffic, _judge(standing, destination, traffic))
             self._keys.setdefault(key.group, {})[key] = None
             touched.add(key.group)
-        for key in self._cells.keys() - there:
-            del self._cells[key], self._keys[key.group][key]
-            touched.add(key.group)
+        if len(self._cells) > len(known):
+            for key in [key for key in self._cells if key not in known]:
+                del self._cells[key], self._keys[key.group][key]
+                touched.add(key.group)
         return [self._sum_up(group) for group in touched]
 
     def _sum_up(self, group: str) -> Change:
@@ -147,6 +149,8 @@ def _judge(standing: Standing, destination: Destination, traffic: RowCounters) -
     return Link(traffic.sent_bytes, traffic.received_bytes, active, len(hosts), new, blocked, failed)
 
 
-def _stamp(destination: Destination) -> Hashable:
+def _stamp(hosts: tuple[Host, ...]) -> Hashable:
     """Return what is different when something about a destination is, apart from time and rules."""
-    return tuple([(host.last, host.verdict) for host in destination.each])
+    if len(hosts) == 1:
+        return hosts[0].last, hosts[0].verdict
+    return tuple([(host.last, host.verdict) for host in hosts])
