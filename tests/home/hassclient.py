@@ -3,9 +3,11 @@
 import asyncio
 import itertools
 import json
+import secrets
 import urllib.error
 import urllib.parse
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -40,6 +42,28 @@ class HassClient:
             },
         )
         return cls(url, _token(url, {"grant_type": "authorization_code", "code": created["auth_code"]}))
+
+    def guest(self, username: str) -> Self:
+        """Create a user who may change nothing, and log in as them."""
+        password = secrets.token_urlsafe(8)
+        user = self.command("config/auth/create", name=username.title(), group_ids=["system-read-only"])[
+            "user"
+        ]
+        self.command(
+            "config/auth_provider/homeassistant/create",
+            user_id=user["id"], username=username, password=password,
+        )  # fmt: skip
+        handler = {
+            "client_id": f"{self.url}/",
+            "handler": ["homeassistant", None],
+            "redirect_uri": f"{self.url}/",
+        }
+        flow = _request(f"{self.url}/auth/login_flow", handler)
+        answer = {"client_id": f"{self.url}/", "username": username, "password": password}
+        done = _request(f"{self.url}/auth/login_flow/{flow['flow_id']}", answer)
+        return type(self)(
+            self.url, _token(self.url, {"grant_type": "authorization_code", "code": done["result"]})
+        )
 
     def renew(self) -> None:
         """Get a new access token, for instance after a restart."""
@@ -85,8 +109,12 @@ class HassClient:
         return self.commands([{"type": kind, **data}])[0]
 
     def commands(self, commands: list[dict[str, Any]]) -> list[Any]:
-        """Send websocket commands one after the other and return their results."""
-        return asyncio.run(self._converse(commands))
+        """Send websocket commands one after the other and return their results.
+
+        In a thread of its own: the caller's may have an event loop that runs, as Playwright's has.
+        """
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, self._converse(commands)).result()
 
     async def _converse(self, commands: list[dict[str, Any]]) -> list[Any]:
         results = []

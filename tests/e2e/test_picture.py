@@ -1,0 +1,324 @@
+"""The picture in a real browser, against a real Home Assistant, agent and simulated home."""
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.home.browser import CHROMIUM, DESKTOP, PHONE, LoggedIn, View, browsing
+from tests.home.household import HUE
+from tests.home.traffic import look_up, transfer
+from tests.home.whole import Whole, whole
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.browser,
+    pytest.mark.timeout(240),
+    pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (script/setup as root installs it)"),
+]
+
+SETTLED = (
+    "ws.meethue.com",
+    "diagnostics.meethue.com",
+    "mqtt.plug-cloud.example",
+    "api.camera-cloud.example",
+    "news.example",
+)
+NEWS = ("www.google.com", "baidu.com")
+AXE = "frontend/node_modules/axe-core/axe.min.js"
+
+
+@pytest.fixture(scope="module")
+def living() -> Iterator[Whole]:
+    """A home that is known, and in which the bridge then talks to somebody new."""
+    with whole() as running:
+        devices = running.wait_for_devices()
+        running.enable(devices["phone"])
+        running.wait_for_hosts(*SETTLED)
+        running.client.call("spin.skip_learning", device_id=list(devices.values()))
+        visit(running, *NEWS)
+        running.wait_for_hosts(*NEWS, filter=["new"])
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(living: Whole) -> Iterator[LoggedIn]:
+    """A browser, for all tests."""
+    with browsing(living.client) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _close_pages(browser: LoggedIn) -> Iterator[None]:
+    yield
+    browser.close_pages()
+
+
+@pytest.fixture
+def desk(browser: LoggedIn) -> Iterator[View]:
+    """The panel on a desktop; nothing went wrong in it."""
+    view = browser.view(DESKTOP)
+    view.open("/spin")
+    yield view
+    assert view.faults == []
+
+
+def visit(living: Whole, *names: str) -> None:
+    """Have the bridge look names up and fetch something from each."""
+    bridge = living.home.devices["hue"]
+    for name in names:
+        address = look_up(bridge, name, 4)[0]
+        time.sleep(0.05)
+        transfer(bridge, address, 600, 900)
+
+
+def is_blocked(living: Whole, address: str) -> bool:
+    """Say whether the kernel refuses what the bridge sends there."""
+    table = living.gateway.run("nft", "list", "table", "inet", "spin")
+    sets = re.findall(r"set (\S+) \{([^}]*(?:\{[^}]*\})?)", table)
+    return any(f"{HUE.mac} . {address}" in content for name, content in sets if "block" in name)
+
+
+def test_first_look(desk: View) -> None:
+    for name in ("Philips-hue", "doorbell-cam", "HS110", "Pixel-7"):
+        expect(desk.row(name, "devices")).to_be_visible()
+    expect(desk.row("Philips-hue", "devices")).to_contain_text("2 new")
+    expect(desk.row("baidu.com", "groups")).to_contain_text("New")
+    assert "4 devices talked to" in desk.text()
+    first = [
+        row.inner_text().split("\n")[-2] for row in desk.page.locator("[data-side=groups] .row").all()[:2]
+    ]
+    assert set(first) == {"google.com", "baidu.com"}
+
+
+def test_block_from_the_picture_and_undo(desk: View, living: Whole) -> None:
+    desk.row("Philips-hue", "devices").click()
+    desk.row("baidu.com", "hosts").click()
+    dialog = desk.page.locator("dialog.details")
+    expect(dialog).to_contain_text("It is new")
+    dialog.get_by_role("button", name="Block").click()
+    desk.page.locator("dialog.confirm").get_by_role("button", name="Block").click()
+    toast = desk.page.locator(".toast")
+    expect(toast).to_contain_text("baidu.com is blocked for Philips-hue.")
+    address = look_up(living.home.devices["hue"], "baidu.com", 4)[0]
+    assert is_blocked(living, address)
+    expect(desk.row("baidu.com", "hosts")).to_contain_text("Blocked")
+    with pytest.raises(OSError):
+        transfer(living.home.devices["hue"], address, 100, 100)
+    toast.get_by_role("button", name="Undo").click()
+    expect(toast).to_contain_text("no longer blocked")
+    assert not is_blocked(living, address)
+    expect(desk.row("baidu.com", "hosts")).not_to_contain_text("Blocked")
+
+
+def test_allow_what_is_new(desk: View, living: Whole) -> None:
+    desk.row("Philips-hue", "devices").click()
+    desk.row("www.google.com", "hosts").click()
+    desk.page.get_by_role("button", name="That is fine").click()
+    expect(desk.page.locator(".toast")).to_contain_text("is fine for Philips-hue")
+    expect(desk.row("www.google.com", "hosts")).not_to_contain_text("New")
+    assert [row[2] for row in living.table(filter=["new"])] == ["baidu.com"]
+    desk.page.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(desk.row("www.google.com", "hosts")).to_contain_text("New")
+
+
+def test_block_a_device_and_read_its_timeline(browser: LoggedIn, living: Whole) -> None:
+    """The case study's second scenario: the cloud is lost, and the bridge looks around."""
+    view = browser.view(DESKTOP)
+    view.open(f"/spin/{living.device_id(HUE.mac)}")
+    switch = view.page.get_by_role("switch", name="Block Internet")
+    switch.click()
+    confirm = view.page.locator("dialog.confirm")
+    confirm.get_by_label("How long").select_option("1800")
+    confirm.get_by_role("button", name="Block").click()
+    expect(switch).to_have_attribute("aria-checked", "true")
+    assert HUE.mac in living.gateway.run("nft", "list", "set", "inet", "spin", "blocked_devices")
+    expect(view.page.locator(".facts")).to_contain_text("Blocked by Demo")
+    view.page.get_by_role("button", name="Timeline").click()
+    lines = view.page.locator(".timeline li:not(.day)")
+    expect(lines.filter(has_text="baidu.com was tried")).to_have_count(1, timeout=60_000)
+    said = [" ".join(line.split()) for line in lines.all_inner_texts()]
+    story = ["Internet blocked by Demo", "ws.meethue.com", "time1.google.com", "diagnostics.meethue.com",
+             "www2.meethue.com", "www.philips.com", "google.com was tried", "baidu.com was tried"]  # fmt: skip
+    told = said[next(index for index, line in enumerate(said) if story[0] in line) :]
+    places = [next(index for index, line in enumerate(told) if f" {part}" in f" {line}") for part in story]
+    assert places == sorted(places), said
+    switch.click()
+    expect(switch).to_have_attribute("aria-checked", "false")
+    assert view.faults == []
+
+
+def test_search_in_the_table(desk: View) -> None:
+    desk.page.get_by_role("button", name="Table").click()
+    expect(desk.page.locator("tr.pair").first).to_be_visible()
+    desk.page.get_by_role("searchbox").fill("plug-cloud")
+    expect(desk.page.locator("tr.pair")).to_have_count(1)
+    expect(desk.page.locator("tr.pair")).to_contain_text("mqtt.plug-cloud.example")
+    desk.page.get_by_role("searchbox").fill("")
+    desk.page.get_by_role("button", name="New", exact=True).click()
+    expect(desk.page.locator("tr.pair", has_text="baidu.com").first).to_be_visible()
+    expect(desk.page.locator("tr.pair", has_text="plug-cloud")).to_have_count(0)
+    expect(desk.page.locator("tr.pair", has_text="baidu.com").first).to_be_visible()
+    expect(desk.page.locator("tr.pair", has_text="plug-cloud")).to_have_count(0)
+    with desk.page.expect_download() as download:
+        desk.page.get_by_role("button", name="CSV").click()
+    content = download.value.path().read_text()
+    assert "baidu.com" in content
+    assert "plug-cloud" not in content
+
+
+def test_with_the_keyboard_alone(desk: View) -> None:
+    press = desk.page.keyboard.press
+    desk.row("doorbell-cam", "devices").focus()
+    press("Home")
+    for _ in range(4):
+        if "Philips-hue" in desk.page.locator(".row:focus").inner_text():
+            break
+        press("ArrowDown")
+    press("Enter")
+    expect(desk.page.get_by_role("heading", name="Philips-hue")).to_be_visible()
+    expect(desk.row("baidu.com", "hosts")).to_be_visible()
+    press("ArrowRight")
+    assert desk.page.locator("[data-side=hosts] .row:focus").count() == 1
+    press("Enter")
+    expect(desk.page.locator("dialog.details[open]")).to_be_visible()
+    press("Escape")
+    expect(desk.page.locator("dialog")).to_have_count(0)
+    assert desk.page.locator("[data-side=hosts] .row:focus").count() == 1
+    press("Escape")
+    expect(desk.row("baidu.com", "groups")).to_be_visible()
+    assert desk.page.url.endswith("/spin")
+
+
+def test_reload_of_the_integration_under_the_open_panel(desk: View, living: Whole) -> None:
+    before = desk.page.locator("[data-side=devices] .row").count()
+    living.reload()
+    expect(desk.page.locator("[data-side=devices] .row")).to_have_count(before)
+    visit(living, "qq.com")
+    expect(desk.row("qq.com", "groups")).to_be_visible(timeout=15_000)
+
+
+def test_phone_list_then_focus(browser: LoggedIn) -> None:
+    view = browser.view(PHONE)
+    view.open("/spin")
+    row = view.row("Philips-hue", "devices")
+    box = row.bounding_box()
+    assert box
+    assert box["height"] >= 44
+    row.tap()
+    expect(view.row("ws.meethue.com", "hosts")).to_be_visible()
+    width = view.page.evaluate("document.scrollingElement.scrollWidth")
+    assert width <= PHONE["width"], "nothing hangs over the edge"
+    assert view.faults == []
+
+
+def test_dutch(browser: LoggedIn) -> None:
+    view = browser.view(DESKTOP, language="nl", dark=True)
+    view.open("/spin")
+    text = view.text()
+    assert "Wie praat met wie" in text
+    assert "nieuw" in text
+    assert "component.spin" not in text
+    assert view.faults == []
+
+
+def test_right_to_left(browser: LoggedIn) -> None:
+    view = browser.view(DESKTOP, language="ar")
+    view.open("/spin")
+    expect(view.row("Philips-hue", "devices")).to_be_visible()
+    left, right = (view.page.locator(f"[data-side={side}]").bounding_box() for side in ("groups", "devices"))
+    assert left
+    assert right
+    assert left["x"] < right["x"]
+    assert view.page.locator("[data-side=groups] bdi.host").first.get_attribute("dir") == "ltr"
+    assert view.faults == []
+
+
+def test_user_without_rights_sees_and_cannot_change(browser: LoggedIn, living: Whole) -> None:
+    add_card(living, "spin-guest", {"type": "custom:spin-card", "device": living.device_id(HUE.mac)})
+    guest = living.client.guest("guest")
+    view = browser.view(DESKTOP, client=guest)
+    view.open("/spin-guest/0", "spin-card")
+    expect(view.page.get_by_role("switch", name="Block Internet")).to_be_disabled()
+    assert view.faults == []
+
+
+def test_card_defined_before_home_assistant_is(browser: LoggedIn, living: Whole) -> None:
+    """Home Assistant replaces the registry of elements while it starts: the module must wait for that."""
+    add_card(living, "spin-race", {"type": "custom:spin-card"})
+    for _ in range(3):
+        view = browser.view(DESKTOP)
+        view.page.route("**/frontend_latest/app.*.js", lambda route: (time.sleep(1.5), route.continue_()))
+        view.open("/spin-race/0", "spin-card")
+        assert view.faults == []
+
+
+def test_dashboard_of_the_strategy(browser: LoggedIn, living: Whole) -> None:
+    create_dashboard(living, "spin-made", {"strategy": {"type": "custom:spin"}})
+    view = browser.view(DESKTOP)
+    view.open("/spin-made/home", "spin-card")
+    expect(view.row("Philips-hue", "devices")).to_be_visible()
+    view.open(f"/spin-made/{living.device_id(HUE.mac)}", "spin-card")
+    expect(view.row("ws.meethue.com", "hosts")).to_be_visible()
+    assert view.faults == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_axe_finds_nothing(browser: LoggedIn, living: Whole, size: dict[str, int], dark: bool) -> None:
+    view = browser.view(size, dark=dark, bypass_csp=True)
+    view.open("/spin")
+    view.page.add_script_tag(path=AXE)
+    violations = []
+
+    def examine(what: str) -> None:
+        result = view.page.evaluate(f"async () => {{ {_EXAMINE} }}")
+        assert result["passes"] > 10, "it was looked at"
+        found = result["violations"]
+        violations.extend(
+            (what, each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found
+        )
+
+    examine("whole home")
+    view.row("Philips-hue", "devices").click()
+    view.row("baidu.com", "hosts").click()
+    expect(view.page.locator("dialog.details dl")).to_be_visible()
+    examine("details")
+    view.page.keyboard.press("Escape")
+    examine("device")
+    for mode in ("Table", "Timeline"):
+        view.page.get_by_role("button", name=mode).click()
+        expect(view.page.locator("tr.pair, .timeline li").first).to_be_visible()
+        examine(mode)
+    assert violations == []
+    assert view.faults == []
+
+
+_EXAMINE = """
+    const find = (root) => {
+        for (const each of root.querySelectorAll("*")) {
+            if (each.localName === "spin-panel") return each;
+            const found = each.shadowRoot && find(each.shadowRoot);
+            if (found) return found;
+        }
+    };
+    const {violations, passes} = await axe.run(find(document));
+    return {violations, passes: passes.reduce((sum, each) => sum + each.nodes.length, 0)};
+"""
+
+
+def create_dashboard(living: Whole, path: str, config: dict[str, object]) -> None:
+    """Create a dashboard."""
+    living.client.commands(
+        [
+            {"type": "lovelace/dashboards/create", "url_path": path, "title": path, "mode": "storage"},
+            {"type": "lovelace/config/save", "url_path": path, "config": config},
+        ]
+    )
+
+
+def add_card(living: Whole, path: str, card: dict[str, object]) -> None:
+    """Create a dashboard with one card."""
+    create_dashboard(living, path, {"views": [{"title": "One", "path": "0", "cards": [card]}]})
