@@ -34,7 +34,7 @@ def get_to_know(site: Site) -> None:
 
 
 def connections(site: Site, rate: int, count: int) -> Cost:
-    """Return the cost of `count` connections at `rate` a second, to 200 services that the agent knows by name.
+    """Return the cost of `count` connections at `rate` a second to 200 services that are known by name.
 
     Raises:
         RuntimeError: the agent did not count exactly these.

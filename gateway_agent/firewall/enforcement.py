@@ -17,6 +17,7 @@ _LOG = logging.getLogger(__name__)
 _RETRY: Final = 30.0
 _SAVE_RESOLVED: Final = 60.0
 _CLOCK_JUMP: Final = 2.0
+_TAKEN: Final = "another policy has this revision: change what policy/state says and raise the revision"
 
 
 class FirewallError(Exception):
@@ -90,6 +91,9 @@ class Enforcement:
             _LOG.warning(
                 "policy ignored %s", fields(retained_revision=policy.revision, revision=self._wanted.revision)
             )
+            return
+        if policy.revision == self._wanted.revision and self._wanted not in (policy, Policy()):
+            self._refuse(PolicyError(_TAKEN, policy.revision))
             return
         self._refused = []
         self.changes += 1

@@ -107,6 +107,29 @@ def test_a_policy_that_is_not_understood_is_refused_whole(
     assert codes(enforced) == []
 
 
+@pytest.mark.parametrize("retained", [True, False])
+def test_another_policy_of_the_revision_in_force_is_refused(
+    enforced: Enforcement, firewall: FakeFirewall, retained: bool
+) -> None:
+    """Two readers raised the same revision: the second learns that its rules are not the ones in force."""
+    enforced.receive(wish(7, first={"blocked": True}), NOW, retained=False)
+    enforced.receive(wish(7, second={"blocked": True}), NOW, retained=retained)
+    assert len(firewall.applied) == 2
+    content = state(enforced)
+    assert list(content["devices"]) == [MAC]
+    (problem,) = content["problems"]
+    assert (problem["code"], problem["revision"]) == ("policy_refused", 7)
+    assert "raise the revision" in problem["text"]
+    enforced.receive(wish(7, first={"blocked": True}), NOW, retained=retained)
+    assert codes(enforced) == []
+
+
+def test_the_first_policy_may_have_any_revision(enforced: Enforcement, firewall: FakeFirewall) -> None:
+    enforced.receive(wish(0, first={"blocked": True}), NOW, retained=False)
+    assert firewall.applied[-1] == Policy(0, {MAC: DevicePolicy(blocked=True)})
+    assert codes(enforced) == []
+
+
 def test_what_cannot_even_be_read_is_refused_too(enforced: Enforcement) -> None:
     enforced.receive(b"{", NOW, retained=True)
     (problem,) = state(enforced)["problems"]
