@@ -32,7 +32,10 @@ def main() -> None:
             start = 10_000 + first * seconds * _RATE
             cost = _cost(built, port, range(start, start + seconds * _RATE))
             print(f"CPU-s per 100,000 connections at {_RATE}/s, {label}: {cost:.3f}", flush=True)
-        named = {key[0] for key in built.reader.rows[HUE.mac] if key[3] == _PORTS["a hello"] and key[0]}
+        rows = built.reader.rows[HUE.mac].values()
+        named = {
+            row["name"] for row in rows if row["port"] == _PORTS["a hello"] and row["name_source"] == "tls"
+        }
         print(f"servers with a name: {len(named)} of {_DESTINATIONS}")
 
 
