@@ -16,7 +16,7 @@ from homeassistant.util.file import WriteError, write_utf8_file_atomic
 
 from .const import DOMAIN
 from .listing import destinations_of
-from .targets import check_administrator, meant, targets_of
+from .targets import check_administrator, meant, targets_to_read
 
 CSV = "csv"
 JSON = "json"
@@ -41,7 +41,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # 
 
 async def export(call: ServiceCall) -> ServiceResponse:
     """Write the destinations of devices to a file, or return them."""
-    targets = targets_of(call)
+    targets = await targets_to_read(call)
     form, filename = call.data[ATTR_FORMAT], call.data.get(ATTR_FILENAME)
     if filename is None and not call.return_response:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="export_nowhere")

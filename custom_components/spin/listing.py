@@ -14,7 +14,7 @@ from .evidence import iso
 from .models import Mac, PolicyState
 from .port_names import service_name
 from .rules import BLOCK, decision
-from .targets import meant, targets_of
+from .targets import meant, targets_to_read
 
 BLOCKED = "blocked"
 PARTLY_BLOCKED = "partly_blocked"
@@ -35,7 +35,7 @@ FIELDS: VolDictType = {
 async def get_destinations(call: ServiceCall) -> ServiceResponse:
     """Return what devices are known to talk to, as far as it passes the filters of the call."""
     devices: dict[str, Any] = {}
-    for coordinator, device_id, device in meant(targets_of(call)):
+    for coordinator, device_id, device in meant(await targets_to_read(call)):
         rows = await call.hass.async_add_executor_job(destinations_of, device, coordinator.policy.state)
         devices[device_id] = {
             "name": coordinator.registry.name(device.mac),

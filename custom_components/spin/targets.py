@@ -1,10 +1,10 @@
 """Whom a call of an action is about, and whether whoever calls may do that."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from homeassistant.auth.models import User
-from homeassistant.auth.permissions.const import POLICY_CONTROL
+from homeassistant.auth.permissions.const import POLICY_CONTROL, POLICY_READ
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import Platform
 from homeassistant.core import ServiceCall
@@ -67,6 +67,21 @@ async def targets_to_change(call: ServiceCall) -> Targets:
     Raises:
         Unauthorized: they may not
     """
+    return await _permitted(call, POLICY_CONTROL, lambda user: user.is_admin)
+
+
+async def targets_to_read(call: ServiceCall) -> Targets:
+    """Return the targets if whoever calls may know what they do.
+
+    For a device that takes the right to read its switch, for the gateway that to read all entities.
+
+    Raises:
+        Unauthorized: they may not
+    """
+    return await _permitted(call, POLICY_READ, lambda user: user.permissions.access_all_entities(POLICY_READ))
+
+
+async def _permitted(call: ServiceCall, permission: str, may_all: Callable[[User], bool]) -> Targets:
     targets = targets_of(call)
     user = await calling_user(call)
     if user is None:
@@ -77,9 +92,9 @@ async def targets_to_change(call: ServiceCall) -> Targets:
             switch = target.mac and entities.async_get_entity_id(
                 Platform.SWITCH, DOMAIN, f"{coordinator.gateway}_{target.mac}_block"
             )
-            may = user.permissions.check_entity(switch, POLICY_CONTROL) if switch else user.is_admin
+            may = user.permissions.check_entity(switch, permission) if switch else may_all(user)
             if not may:
-                raise Unauthorized(context=call.context, entity_id=switch, permission=POLICY_CONTROL)
+                raise Unauthorized(context=call.context, entity_id=switch, permission=permission)
     return targets
 
 

@@ -280,6 +280,26 @@ async def test_who_may_only_look_may_not_block(
     )
 
 
+async def test_who_may_not_look_is_not_told(hass: HomeAssistant, devices: dict[str, str]) -> None:
+    stranger = MockUser(groups=[]).add_to_hass(hass)
+    stranger.mock_policy({"entities": {"entity_ids": {"switch.camera_block": {"read": True}}}})
+
+    async def ask(target: str) -> None:
+        await hass.services.async_call(
+            DOMAIN,
+            "get_destinations",
+            {"device_id": devices[target]},
+            blocking=True,
+            return_response=True,
+            context=Context(user_id=stranger.id),
+        )
+
+    await ask("camera")
+    for target in ("hue", "gateway"):
+        with pytest.raises(Unauthorized):
+            await ask(target)
+
+
 async def test_rules_for_everyone_take_an_administrator(
     hass: HomeAssistant, gateway: Gateway, devices: dict[str, str], hass_admin_user: MockUser
 ) -> None:

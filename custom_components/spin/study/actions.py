@@ -15,7 +15,7 @@ from .. import checks
 from ..const import DOMAIN
 from ..coordinator import SpinCoordinator
 from ..models import Mac
-from ..targets import check_administrator, devices_only, targets_of, targets_to_change
+from ..targets import check_administrator, devices_only, targets_to_change, targets_to_read
 from . import mud
 from .experiment import KINDS, Experiment
 from .mud_file import MudError, read
@@ -95,8 +95,8 @@ async def _to_change(call: ServiceCall) -> list[tuple[SpinCoordinator, Mac, Reco
     return list(_each(devices_only(await targets_to_change(call))))
 
 
-def _to_read(call: ServiceCall) -> list[tuple[SpinCoordinator, Mac, Record]]:
-    return list(_each(devices_only(targets_of(call))))
+async def _to_read(call: ServiceCall) -> list[tuple[SpinCoordinator, Mac, Record]]:
+    return list(_each(devices_only(await targets_to_read(call))))
 
 
 def _answer(found: Mapping[tuple[SpinCoordinator, Mac], dict[str, Any]]) -> ServiceResponse:
@@ -141,7 +141,7 @@ async def _get_experiment(call: ServiceCall) -> ServiceResponse:
         (coordinator, mac): {
             "experiment": experiment.result(record.checks()) if (experiment := find(record)) else None
         }
-        for coordinator, mac, record in _to_read(call)
+        for coordinator, mac, record in await _to_read(call)
     }
     return _answer(found)
 
@@ -150,7 +150,7 @@ async def _get_time_sync(call: ServiceCall) -> ServiceResponse:
     return _answer(
         {
             (coordinator, mac): {"time_sync": record.time_sync.summary()}
-            for coordinator, mac, record in _to_read(call)
+            for coordinator, mac, record in await _to_read(call)
         }
     )
 
@@ -162,7 +162,7 @@ async def _begin_period(call: ServiceCall) -> None:
 
 async def _compare_profiles(call: ServiceCall) -> ServiceResponse:
     found = {}
-    for coordinator, mac, record in _to_read(call):
+    for coordinator, mac, record in await _to_read(call):
         before, after = call.data.get("before"), call.data.get("after")
         pair = record.periods.pair(before, after)
         if pair is None and (before or after):
@@ -180,7 +180,7 @@ async def _compare_profiles(call: ServiceCall) -> ServiceResponse:
 
 async def _export_mud(call: ServiceCall) -> ServiceResponse:
     return _answer(
-        {(coordinator, mac): mud.exported(coordinator, mac) for coordinator, mac, _ in _to_read(call)}
+        {(coordinator, mac): mud.exported(coordinator, mac) for coordinator, mac, _ in await _to_read(call)}
     )
 
 
