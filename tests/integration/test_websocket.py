@@ -10,10 +10,13 @@ from gateway_double import CAMERA, HUE, Broker, Gateway, flows, row
 from homeassistant.config_entries import ConfigEntryDisabler
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 from reading import (
     ALLOWED,
+    ATTENTION,
+    AUTOMATIC,
     BLOCKED,
     LEARNING,
     NEW,
@@ -28,6 +31,7 @@ from reading import (
     two_devices,
 )
 
+from custom_components.spin.rulings import Ruling
 from custom_components.spin.websocket import picture
 
 CONTROLS = "".join(map(chr, (0, 7, 27, 0x202E, 0x2066, 0x200B)))
@@ -560,3 +564,43 @@ async def test_links_that_did_not_fit_come_when_they_are_remarkable(
     gateway.policy_state()
     while missing - reader.links().keys():
         await reader.delta()
+
+
+async def test_automatic_blocks_leave_it_to_the_user_to_judge(
+    hass: HomeAssistant, client: Client, gateway: Gateway, spin: MockConfigEntry, act: Act
+) -> None:
+    await two_devices(hass, gateway)
+    await end_learning(hass)
+    gateway.flows(row("www.stranger.example", address="203.0.113.80"), seq=2)
+    await act("block_destination", destination="stranger.example")
+    await act("block_device", CAMERA)
+    reader = await client.look(device=device_id(hass, HUE))
+    # Who blocks has judged.
+    assert reader.hosts()["www.stranger.example"][4] == BLOCKED
+    coordinator = spin.runtime_data
+    coordinator.rulings.note(HUE, "stranger.example", Ruling("automatic"))
+    coordinator.rulings.note(CAMERA, None, Ruling("automatic"))
+    for device in coordinator.devices.values():
+        device.changed()
+    while reader.hosts()["www.stranger.example"][4] != NEW | BLOCKED | AUTOMATIC:
+        await reader.delta()
+    while not reader.devices()["camera"][3] & AUTOMATIC:
+        await reader.delta()
+
+
+async def test_what_entities_say(hass: HomeAssistant, client: Client, gateway: Gateway) -> None:
+    await two_devices(hass, gateway)
+    entities = er.async_get(hass)
+    attention = entities.async_get_or_create("binary_sensor", "spin", f"home_{HUE}_attention").entity_id
+    reaction = entities.async_get_or_create("select", "spin", f"home_{HUE}_reaction").entity_id
+    hass.states.async_set(attention, "on")
+    hass.states.async_set(reaction, "notify", {"options": ["observe", "notify"]})
+    reader = await client.look(device=device_id(hass, HUE))
+    assert reader.devices()["Philips-hue"][3] & ATTENTION
+    assert not reader.devices()["camera"][3] & ATTENTION
+    assert reader.has["focus"]["reaction"] == {
+        "entity_id": reaction, "value": "notify", "options": ["observe", "notify"],
+    }  # fmt: skip
+    entities.async_update_entity(reaction, disabled_by=er.RegistryEntryDisabler.USER)
+    reader = await client.look(device=device_id(hass, HUE))
+    assert reader.has["focus"]["reaction"] is None
