@@ -275,7 +275,7 @@ _EMPTY = """
   }}
   chain hello{v} {{
     update @hello_rate{v} {{ {s} . {d} limit rate over 6/minute burst 5 packets }} return
-    update @device_hello_rate{v} {{ {s} limit rate over 20/second burst 100 packets }} goto unlogged
+    update @device_hello_rate{v} {{ {s} limit rate over 100/second burst 500 packets }} goto unlogged
     update @unfinished_hellos{v} {{ {outward} }}
     goto log_hello
   }}
