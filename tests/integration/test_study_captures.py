@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from gateway_double import HUE, Broker, Gateway, example
+from gateway_double import HUE, Broker, Gateway, example, wire_messages
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized
 from homeassistant.helpers import device_registry as dr
@@ -298,14 +298,13 @@ async def test_the_gateway_is_lost(
 
 
 @pytest.mark.parametrize(
-    "path", sorted((Path(__file__).parent.parent / "wire/hostile").glob("reply-capture*"))
+    "payload",
+    [payload for name, _, payload in wire_messages("hostile") if name.startswith("reply-capture")],
 )
 async def test_hostile_replies_change_nothing(
-    hass: HomeAssistant, capturing: Capturing, hue: str, spin: MockConfigEntry, path: Path
+    hass: HomeAssistant, capturing: Capturing, hue: str, spin: MockConfigEntry, payload: bytes
 ) -> None:
     await start(hass, hue)
-    message = json.loads(path.read_text())
-    payload = message["raw"].encode() if "raw" in message else json.dumps(message["payload"]).encode()
     capturing.gateway.say(f"reply/{capturing.id}", payload, retain=False)
     capturing.gateway.say(f"reply/{capturing.id}", b"x" * 5000, retain=False)
     await hass.async_block_till_done()
