@@ -9,7 +9,8 @@ from playwright.sync_api import expect
 
 from tests.home.browser import CHROMIUM, DESKTOP, PHONE, LoggedIn, View, browsing
 from tests.home.household import HUE
-from tests.home.traffic import look_up, transfer
+from tests.home.python import ROOT
+from tests.home.traffic import look_up, reaches, transfer
 from tests.home.whole import Whole, whole
 
 pytestmark = [
@@ -27,7 +28,7 @@ SETTLED = (
     "news.example",
 )
 NEWS = ("www.google.com", "baidu.com")
-AXE = "frontend/node_modules/axe-core/axe.min.js"
+AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +106,7 @@ def test_block_from_the_picture_and_undo(desk: View, living: Whole) -> None:
     address = look_up(living.home.devices["hue"], "baidu.com", 4)[0]
     assert is_blocked(living, address)
     expect(desk.row("baidu.com", "hosts")).to_contain_text("Blocked")
-    with pytest.raises(OSError):
-        transfer(living.home.devices["hue"], address, 100, 100)
+    assert not reaches(living.home.devices["hue"], address)
     toast.get_by_role("button", name="Undo").click()
     expect(toast).to_contain_text("no longer blocked")
     assert not is_blocked(living, address)
@@ -140,8 +140,16 @@ def test_block_a_device_and_read_its_timeline(browser: LoggedIn, living: Whole) 
     lines = view.page.locator(".timeline li:not(.day)")
     expect(lines.filter(has_text="baidu.com was tried")).to_have_count(1, timeout=60_000)
     said = [" ".join(line.split()) for line in lines.all_inner_texts()]
-    story = ["Internet blocked by Demo", "ws.meethue.com", "time1.google.com", "diagnostics.meethue.com",
-             "www2.meethue.com", "www.philips.com", "google.com was tried", "baidu.com was tried"]  # fmt: skip
+    story = [
+        "Internet blocked by Demo",
+        "ws.meethue.com",
+        "time1.google.com",
+        "diagnostics.meethue.com",
+        "www2.meethue.com",
+        "www.philips.com",
+        "google.com was tried",
+        "baidu.com was tried",
+    ]
     told = said[next(index for index, line in enumerate(said) if story[0] in line) :]
     places = [next(index for index, line in enumerate(told) if f" {part}" in f" {line}") for part in story]
     assert places == sorted(places), said
@@ -267,7 +275,8 @@ def test_dashboard_of_the_strategy(browser: LoggedIn, living: Whole) -> None:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_axe_finds_nothing(browser: LoggedIn, living: Whole, size: dict[str, int], dark: bool) -> None:
+@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core (npm ci in frontend/)")
+def test_axe_finds_nothing(browser: LoggedIn, size: dict[str, int], dark: bool) -> None:
     view = browser.view(size, dark=dark, bypass_csp=True)
     view.open("/spin")
     view.page.add_script_tag(path=AXE)

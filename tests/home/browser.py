@@ -80,7 +80,7 @@ class LoggedIn:
     client: HassClient
     _contexts: list[BrowserContext] = field(default_factory=list)
 
-    def view(  # noqa: PLR0913 (each says one thing about the page)
+    def view(
         self,
         size: dict[str, int] | None = None,
         *,
@@ -93,7 +93,7 @@ class LoggedIn:
         """Open an empty page of that size and kind."""
         size = size or DESKTOP
         user = client or self.client
-        is_phone = size["width"] < 500  # noqa: PLR2004
+        is_phone = size["width"] < 500
         made = self.browser.new_context(
             viewport={"width": size["width"], "height": size["height"]},
             service_workers="block",
