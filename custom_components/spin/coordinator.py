@@ -15,13 +15,11 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.event import async_call_later, async_track_time_interval
 
-from . import evidence
 from .const import (
     CAPABILITY_BLOCK,
     CATCH_UP,
     CONF_GATEWAY,
     CONF_PREFIX,
-    EVENT_NEW_DESTINATION,
     MAX_CLOCK_ERROR,
     MAX_DEVICES_SEEN,
     QOS,
@@ -29,12 +27,13 @@ from .const import (
     TICK,
 )
 from .decisions import Decisions
-from .destinations import Destination, Group
+from .destinations import Group
 from .device import Device
 from .findings import Finding
 from .issues import Issues
+from .judgement.judgement import Judgement
 from .listener import Handler, Listener
-from .models import Counters, DeviceReport, Flows, GatewayInfo, Mac, Problem, Row
+from .models import Counters, DeviceReport, Flows, GatewayInfo, Mac, Problem
 from .policy import PolicyError, PolicyKeeper
 from .presence import Presence
 from .registry import Registry
@@ -72,6 +71,7 @@ class SpinCoordinator:
             hass, self.devices, self.change_policy, lambda: self.policy.state, self.rulings
         )
         self.study = Study(self)
+        self.judgement = Judgement(self)
         self._presence = Presence(hass, self.gateway, self.issues, self._presence_changed)
         self._root = f"{entry.data[CONF_PREFIX]}/{self.gateway}"
         self._listener = Listener(hass, self._root)
@@ -95,6 +95,7 @@ class SpinCoordinator:
         await self.roster.load()
         await self.rulings.load()
         await self.study.load()
+        await self.judgement.prepare()
         for unsubscribe in await self._presence.follow(self._listener):
             self.entry.async_on_unload(unsubscribe)
         await self._presence.introduced()
@@ -116,6 +117,7 @@ class SpinCoordinator:
         on_unload(self.hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, self._device_registry_updated))
         on_unload(self._snapshot.async_shutdown)
         self.study.listen()
+        self.judgement.listen()
 
     async def close(self) -> None:
         """Save what is known."""
@@ -230,6 +232,7 @@ class SpinCoordinator:
         self.policy.state_heard(state)
         if state.enforced:
             self.decisions.followed(former.policy if former else None, state.policy, self.gateway_time())
+            self.judgement.policy_changed()
         self._changed()
         self._devices_changed()
 
@@ -265,9 +268,7 @@ class SpinCoordinator:
         if not flows.snapshot:
             self.clock_error = flows.end - now
         grown = device.flows(mac, flows, now, is_over=self.roster.learning_is_over)
-        for each in grown:
-            if each.new and device.learning.over:
-                self._announce(device, each.destination, each.row)
+        self.judgement.flows(device, flows, grown, now)
         self.roster.keep(news=any(each.new for each in grown))
         device.changed()
         for listener in list(self._traffic_listeners):
@@ -283,23 +284,16 @@ class SpinCoordinator:
             return device
         device = self.roster.admit(self.seen[mac], counters)
         if device is not None:
+            self.judgement.device_admitted(device)
             # What it did before is not known yet.
             self._snapshot.async_schedule_call()
         return device
 
     @callback
-    def _announce(self, device: Device, destination: Destination, row: Row) -> None:
-        if not device.may_announce(time.time()):
-            return
-        others = [
-            self.registry.name(other.mac)
-            for other in self.devices.values()
-            if other is not device and destination.key in other.destinations
-        ]
-        device.announce(
-            EVENT_NEW_DESTINATION,
-            evidence.new_destination(self.gateway, device, destination, row, others),
-        )
+    def found(self, finding: Finding) -> None:
+        """Tell the listeners of a finding."""
+        for listener in list(self._finding_listeners):
+            listener(finding)
 
     def _note_seen(self, report: DeviceReport) -> None:
         known = report.mac in self.seen
@@ -353,8 +347,9 @@ class SpinCoordinator:
         accepted = device.destinations.accept_all()
         if accepted:
             device.journal.add("accepted_all", time.time(), by=by, user=user)
-            self.roster.keep(news=True)
-            device.changed()
+        self.judgement.accepted(device)
+        self.roster.keep(news=True)
+        device.changed()
         return accepted
 
     async def join(self, macs: Sequence[Mac]) -> Device:

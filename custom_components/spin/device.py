@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from .chart import Chart, Ring
-from .const import MAX_LOOKUPS_PER_DEVICE, MAX_NEWS, MAX_PENDING_EVENTS, NEWS_WINDOW
+from .const import MAX_LOOKUPS_PER_DEVICE, MAX_PENDING_EVENTS
 from .destinations import LEARNED, NEW, Destinations, Group, Grown
 from .hosts import Intern
 from .interface import Interface, Rates
 from .journal import Journal
+from .judgement.judged import Judged
 from .learning import Learning
 from .models import Counters, DeviceReport, Flows, Mac
 from .windows import WINDOWS
@@ -30,6 +31,7 @@ class Device:
         self.destinations = destinations
         self.learning = learning
         self.journal = Journal()
+        self.judged = Judged()
         self.crowded = False  # whether anything was forgotten for want of room
         self.lookups: dict[str, float] = {}
         # The last message on its traffic, for people who want to see it raw.
@@ -37,8 +39,6 @@ class Device:
         # Grows at the begin and at the end of each change, so that another thread can tell.
         self.edition = 0
         self._rings = {name: Ring(seconds) for name, seconds in WINDOWS.items()}
-        self._news: deque[float] = deque()
-        self._suppressed = 0
         self._listeners: set[Listener] = set()
         self._announce: Announce | None = None
         self._pending: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MAX_PENDING_EVENTS)
@@ -168,21 +168,6 @@ class Device:
             if len(self.lookups) > MAX_LOOKUPS_PER_DEVICE:
                 del self.lookups[next(iter(self.lookups))]
 
-    def may_announce(self, now: float) -> bool:
-        """Return whether one more piece of news is bearable; what is not is counted."""
-        while self._news and now - self._news[0] >= NEWS_WINDOW.total_seconds():
-            self._news.popleft()
-        if len(self._news) >= MAX_NEWS:
-            self._suppressed += 1
-            return False
-        self._news.append(now)
-        return True
-
-    def take_suppressed(self) -> int:
-        """Return how much news was suppressed since this was asked last."""
-        suppressed, self._suppressed = self._suppressed, 0
-        return suppressed
-
     def announce(self, event: str, evidence: dict[str, Any]) -> None:
         """Hand an event to the entity, or keep it until there is one."""
         if self._announce is None:
@@ -244,6 +229,7 @@ class Device:
             "learning": self.learning.as_dict(),
             "destinations": self.destinations.as_dict(),
             "journal": self.journal.as_list(),
+            "judged": self.judged.as_dict(),
             "rings": [ring.packed() for ring in self._rings.values()],
         }
 
@@ -263,6 +249,8 @@ class Device:
             raise ValueError(f"{mac} is not the first of {self.macs}")
         self.first_seen = float(stored["first_seen"])
         self.journal = Journal.from_list(stored["journal"], intern)
+        if (judged := stored.get("judged")) is not None:
+            self.judged = Judged.from_dict(judged)
         if stored["rings"] is not None:
             for ring, packed in zip(self._rings.values(), stored["rings"], strict=True):
                 ring.unpack(packed)

@@ -12,14 +12,14 @@ from .device import Device
 class Reason:
     """One reason for a finding: a code for programs, and the numbers and names that go into its words.
 
-    The words are `reason_<code>` in the translations' `exceptions`.
+    The words are `evidence_<code>` in the translations.
     """
 
     code: str
     placeholders: Mapping[str, str | int | float | None] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what stands in an event."""
+        """Return what a program reads."""
         return {"code": self.code, **self.placeholders}
 
 
@@ -28,12 +28,15 @@ class Finding:
     """Something that a device did, with all its reasons, strongest first.
 
     Args:
-        kind: an event type or a kind of the timeline
+        kind: an event type, which is also its kind in the journal
         device: who did it
         destination: with whom, where that is one destination
         evidence: what is known of it, in data
         reasons: the same in words
-        told: whether the event entity tells it; all of them are in the journal
+        host: the full name or address that it is about
+        journal: what stands in the journal; None: no entry
+        told: whether the event entity tells it
+        reacts: whether the user's preference is followed
     """
 
     kind: str
@@ -41,4 +44,7 @@ class Finding:
     destination: Destination | None
     evidence: dict[str, Any]
     reasons: tuple[Reason, ...]
+    host: str | None = None
+    journal: Mapping[str, Any] | None = None
     told: bool = True
+    reacts: bool = True

@@ -1,0 +1,283 @@
+"""Judgement of one gateway's devices: what is found is written down, reacted to, and told, in this order."""
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from homeassistant.core import callback
+from homeassistant.exceptions import HomeAssistantError
+
+from .. import evidence
+from ..const import (
+    EVENT_DEVICE_SEEN,
+    EVENT_NEW_DESTINATION,
+    NEW_DEVICES_BLOCK,
+    NEW_DEVICES_NOTIFY,
+    REACTION_OBSERVE,
+)
+from ..decisions import Decision
+from ..destinations import LEARNED, NEW, Grown, Key
+from ..device import Device
+from ..findings import Finding, Reason
+from ..models import Flows, Mac, Row
+from ..options import Options
+from ..rules import BLOCK, decision
+from ..rulings import AUTOMATIC, Ruling
+from . import words
+from .firmware import FirmwareWatch
+from .judge import Judge, Surroundings
+from .notices import NOTICED, Notices
+from .outages import Service
+from .reactions import BLOCKS_NEW, decide
+
+if TYPE_CHECKING:
+    from ..coordinator import SpinCoordinator
+
+_LOGGER = logging.getLogger(__name__)
+
+ACTION_NONE = "none"
+ACTION_DESTINATION = "blocked_destination"
+ACTION_DEVICE = "blocked_device"
+MAX_MESSAGE = 1000
+
+
+class Judgement:
+    """Finds what is noteworthy, and sees to what follows."""
+
+    def __init__(self, coordinator: SpinCoordinator) -> None:
+        """Judge nothing yet."""
+        self._home = coordinator
+        self._hass = coordinator.hass
+        self._options = Options.read(coordinator.entry.options)
+        self._words = words.Words(self._hass)
+        self._notices = Notices(self._hass, coordinator.gateway)
+        self._watch = FirmwareWatch(self._hass, self._version_heard)
+        self._judge = Judge(
+            coordinator.gateway,
+            Surroundings(
+                is_blocked=self._is_blocked,
+                others=self._others,
+                failing=self._failing,
+                blocks_new=lambda device: self.reaction(device) in BLOCKS_NEW,
+            ),
+        )
+
+    async def prepare(self) -> None:
+        """Load the words; to be awaited before there is anything to judge."""
+        await words.async_load(self._hass)
+
+    @callback
+    def listen(self) -> None:
+        """Listen to what other integrations say of the firmware of the devices."""
+        for stop in self._watch.listen():
+            self._home.entry.async_on_unload(stop)
+        for device in list(self._home.devices.values()):
+            self._look(device)
+
+    def _look(self, device: Device) -> None:
+        for mac in device.macs:
+            self._watch.look(mac)
+
+    def reaction(self, device: Device) -> str:
+        """Return what the user prefers for a device."""
+        return device.judged.reaction or self._options.reaction
+
+    @callback
+    def choose_reaction(self, device: Device, reaction: str) -> None:
+        """Take note of what the user prefers for a device."""
+        device.judged.reaction = reaction
+        self._home.roster.keep(news=True)
+        device.changed()
+
+    @callback
+    def flows(self, device: Device, flows: Flows, grown: Sequence[Grown], now: float) -> None:
+        """Judge a message on a device's traffic, with what is new in it."""
+        findings = self._judge.flows(device, flows, grown, now, over=device.learning.over)
+        if findings and self._home.study.experiment_of(device.mac) is not None:
+            findings = [self._expected(finding) for finding in findings]
+        self._see_to(findings)
+
+    def _expected(self, finding: Finding) -> Finding:
+        """Return a finding of an experiment: the user provokes it, so that it is in the journal only."""
+        if finding.kind == EVENT_NEW_DESTINATION and finding.destination is not None:
+            finding.destination.verdict = LEARNED
+        return Finding(
+            finding.kind,
+            finding.device,
+            finding.destination,
+            finding.evidence,
+            finding.reasons,
+            finding.host,
+            finding.journal,
+            told=False,
+            reacts=False,
+        )
+
+    @callback
+    def device_admitted(self, device: Device) -> None:
+        """See to a device that was never seen before, as the user prefers it."""
+        preference = self._options.new_devices
+        if preference == NEW_DEVICES_NOTIFY:
+            self._home.roster.skip_learning(device)
+        device.judged.awaits_acceptance = preference == NEW_DEVICES_BLOCK
+        identity = evidence.identity(self._home.gateway, device.mac, EVENT_DEVICE_SEEN)
+        data = {
+            "id": identity,
+            "mac": device.mac,
+            "address": next(iter(device.addresses), None),
+            "hostname": device.hostname,
+        }
+        self._see_to([Finding(EVENT_DEVICE_SEEN, device, None, data, ())])
+        self._look(device)
+
+    @callback
+    def _version_heard(self, mac: Mac, source: str, version: str) -> None:
+        if (device := self._home.roster.find(mac)) is None:
+            return
+        hours = self._options.relearn_hours
+        reopens = bool(hours) and device.learning.over
+        now = time.time()
+        firmware, findings = self._judge.version(device, source, version, now, reopens=reopens)
+        if firmware is None:
+            return
+        device.journal.add("firmware_changed", now, **{"from": firmware.former, "to": firmware.version})
+        self._see_to(findings)
+        if reopens:
+            self._home.roster.reopen_learning(device, hours, "firmware")
+        self._home.roster.keep(news=True)
+
+    @callback
+    def policy_changed(self) -> None:
+        """Forget what was told of blocks that are lifted, and the failures of what is blocked."""
+        for device in self._home.devices.values():
+            judged = device.judged
+            for service in [each for each in judged.attempts if not self._blocks(device, each)]:
+                del judged.attempts[service]
+            judged.outages.forget_blocked(lambda service, device=device: self._blocks(device, service))
+            if judged.awaits_acceptance and judged.was_blocked and not self._home.is_blocked(device.mac):
+                judged.awaits_acceptance = False
+            judged.was_blocked = self._home.is_blocked(device.mac)
+
+    @callback
+    def accepted(self, device: Device) -> None:
+        """Take note that the user finds fine what there is of a device."""
+        judged = device.judged
+        judged.scan.unseen = judged.flood.unseen = False
+        self._notices.dismiss(self._home.registry.device_id(device.mac))
+        if judged.awaits_acceptance:
+            judged.awaits_acceptance = False
+            if self._home.is_blocked(device.mac):
+                self._home.entry.async_create_task(self._hass, self._let_in(device), "spin let in")
+
+    async def _let_in(self, device: Device) -> None:
+        try:
+            await self._home.decisions.enforce([Decision("unblock", device.mac)], Ruling("user"))
+        except HomeAssistantError as err:
+            _LOGGER.warning("A device that was accepted is still blocked: %s", err)
+
+    def needs_attention(self, device: Device) -> bool:
+        """Return whether the user has something to decide about a device."""
+        judged = device.judged
+        if judged.scan.unseen or judged.flood.unseen or judged.awaits_acceptance:
+            return True
+        return any(
+            host.verdict == NEW and not self._blocks(device, Service(host.name, *known.key[1:]))
+            for known in device.destinations
+            for host in known.each
+        )
+
+    def _is_blocked(self, device: Device, row: Row) -> bool:
+        state = self._home.policy.state
+        if state is None or not state.enforced:
+            return False
+        return decision(state.policy, device.mac, row.name, [row.address]) == BLOCK
+
+    def _blocks(self, device: Device, service: Service) -> bool:
+        state = self._home.policy.state
+        if state is None or not state.enforced:
+            return False
+        is_address = ":" in service.host or service.host.replace(".", "").isdigit()
+        name, addresses = (None, [service.host]) if is_address else (service.host, [])
+        return decision(state.policy, device.mac, name, addresses) == BLOCK
+
+    def _others(self, device: Device, key: Key) -> list[str]:
+        return [
+            self._home.registry.name(other.mac)
+            for other in self._home.devices.values()
+            if other is not device and key in other.destinations
+        ]
+
+    def _failing(self, device: Device) -> int:
+        others = (other for other in self._home.devices.values() if other is not device)
+        return sum(len(other.judged.outages) > 0 for other in others)
+
+    def _see_to(self, findings: Sequence[Finding]) -> None:
+        for finding in findings:
+            if finding.journal is not None:
+                finding.device.journal.add(finding.kind, time.time(), **finding.journal)
+            self._home.found(finding)
+            wanted, spared = self._wanted(finding)
+            if wanted is not None:
+                self._home.entry.async_create_task(
+                    self._hass, self._block_and_tell(finding, wanted), f"spin reaction to {finding.kind}"
+                )
+            elif finding.told:
+                self._tell(finding, ACTION_NONE, [spared] if spared else [])
+
+    def _wanted(self, finding: Finding) -> tuple[Decision | None, Reason | None]:
+        if not finding.reacts:
+            return None, None
+        device = finding.device
+        if finding.kind == EVENT_DEVICE_SEEN:
+            blocked = device.judged.awaits_acceptance
+            return (Decision("block", device.mac) if blocked else None), None
+        hours = self._options.block_hours
+        until = self._home.gateway_time() + hours * 3600 if hours else None
+        automatic = len(self._home.rulings.automatic(device.mac))
+        return decide(finding, self.reaction(device), automatic=automatic, until=until)
+
+    async def _block_and_tell(self, finding: Finding, wanted: Decision) -> None:
+        action = ACTION_DESTINATION if wanted.rule else ACTION_DEVICE
+        try:
+            await self._home.decisions.enforce([wanted], Ruling(AUTOMATIC, reason=finding.kind))
+        except HomeAssistantError as err:
+            action = ACTION_NONE
+            follows = [Reason("block_failed", {"text": self._words.error(err)})]
+            _LOGGER.info("A reaction could not block: %s", err)
+        else:
+            follows = [Reason(action)]
+            if wanted.until is not None:
+                follows.append(Reason("block_ends", {"hours": self._options.block_hours}))
+        if finding.told:
+            self._tell(finding, action, follows)
+        finding.device.changed()
+
+    @callback
+    def _tell(self, finding: Finding, action: str, follows: Sequence[Reason]) -> None:
+        device = finding.device
+        name = self._home.registry.name(device.mac)
+        reasons = [*follows, *finding.reasons]
+        message = self._words.message(finding, name, reasons)[:MAX_MESSAGE]
+        what = finding.destination.key.group if finding.kind == EVENT_NEW_DESTINATION else finding.host
+        burst = device.judged.bursts.add(finding.kind, what if finding.destination else name, time.time())
+        summary = self._words.summary(finding, name, burst, message)[:MAX_MESSAGE]
+        data: dict[str, Any] = {
+            **finding.evidence,
+            "device": name,
+            "message": message,
+            "reasons": ",".join(reason.code for reason in reasons),
+            "action": action,
+            "burst": burst.identity,
+            "burst_position": burst.count,
+            "burst_summary": summary,
+        }
+        device.announce(finding.kind, data)
+        if self._is_noticed(finding):
+            device_id = self._home.registry.device_id(device.mac)
+            self._notices.show(device_id, burst.identity, name, summary, self._words.say("told_show_device"))
+
+    def _is_noticed(self, finding: Finding) -> bool:
+        if finding.kind == EVENT_DEVICE_SEEN:
+            return finding.device.judged.awaits_acceptance
+        return finding.kind in NOTICED and self.reaction(finding.device) != REACTION_OBSERVE

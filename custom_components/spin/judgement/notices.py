@@ -1,0 +1,57 @@
+"""Notices in Home Assistant's own list, for those who made no automation: one for each burst.
+
+They are shown as Markdown, and what stands in them comes from the network: every character that
+could mean something there is escaped.
+"""
+
+import re
+
+from homeassistant.components import persistent_notification
+from homeassistant.core import HomeAssistant, callback
+
+from ..const import (
+    DOMAIN,
+    EVENT_BEHAVIOUR_CHANGED,
+    EVENT_FLOOD,
+    EVENT_NEW_DESTINATION,
+    EVENT_SCAN,
+    EVENT_SUPPRESSED,
+)
+
+# What somebody may have to decide; the rest is there to be looked up.
+NOTICED = {EVENT_BEHAVIOUR_CHANGED, EVENT_FLOOD, EVENT_NEW_DESTINATION, EVENT_SCAN, EVENT_SUPPRESSED}
+_SPECIAL = re.compile(r"""[\\`*_{}\[\]<>()#+!|~&:@/$^="'-]""")
+
+
+def plain(text: str) -> str:
+    """Return Markdown that shows the text as it is, and links to nothing."""
+    escaped = _SPECIAL.sub(lambda match: f"\\{match[0]}", text)
+    return re.sub(r"(?i)\bwww\.", r"www\\.", escaped)
+
+
+class Notices:
+    """The notices about one gateway's devices."""
+
+    def __init__(self, hass: HomeAssistant, gateway: str) -> None:
+        """Begin with none."""
+        self._hass = hass
+        self._gateway = gateway
+        self._shown: dict[str, set[str]] = {}
+
+    @callback
+    def show(self, device_id: str, burst: str, title: str, text: str, link: str) -> None:
+        """Show a notice on a device, in place of the one of the same burst."""
+        identity = f"{DOMAIN}_{self._gateway}_{burst}"
+        self._shown.setdefault(device_id, set()).add(identity)
+        persistent_notification.async_create(
+            self._hass,
+            f"{plain(text)}\n\n[{plain(link)}](/config/devices/device/{device_id})",
+            title=plain(title),
+            notification_id=identity,
+        )
+
+    @callback
+    def dismiss(self, device_id: str) -> None:
+        """Take the notices on a device away: the user has seen to it."""
+        for identity in self._shown.pop(device_id, ()):
+            persistent_notification.async_dismiss(self._hass, identity)

@@ -1,0 +1,156 @@
+"""A service that worked for a device and does not answer any more, told once, and once when it is back.
+
+The gateway counts a connection as unanswered after 10 seconds without a reply. A service is out
+after two such attempts without any answer to an attempt of the same time: many devices try IPv6
+and IPv4 together and are content with one. What is blocked is not out.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ..destinations import Grown
+from ..models import Row
+
+# The gateway tells of an unanswered connection so long after it began, and a bit later.
+UNANSWERED_AFTER = 11.0
+ATTEMPTS = 2
+MAX_FAILING = 256
+MAX_ANSWERED = 1024
+
+
+class Service(NamedTuple):
+    """What fails or works: a full name (or an address without one), with protocol and port."""
+
+    host: str
+    protocol: str
+    port: int
+
+    @classmethod
+    def of(cls, row: Row) -> Service:
+        """Return the service of a row."""
+        return cls(row.name or row.address, row.protocol, row.port)
+
+
+@dataclass(slots=True)
+class Failure:
+    """Attempts at a service since it answered last, if it ever `worked`; `since` is Home Assistant's time."""
+
+    since: float
+    attempts: int = 0
+    told: bool = False
+    worked: bool = True
+
+
+class Turn(NamedTuple):
+    """A service went out, or goes on to be out after so many attempts more, or is back."""
+
+    shown_by: Grown
+    failure: Failure
+    restored: bool = False
+    more: int = 0
+
+
+class Outages:
+    """The services of one device that do not answer."""
+
+    __slots__ = ("_answered", "_failing")
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._failing: dict[Service, Failure] = {}
+        self._answered: dict[Service, float] = {}
+
+    def __len__(self) -> int:
+        """Return how many services are out that worked before."""
+        return sum(failure.told and failure.worked for failure in self._failing.values())
+
+    @property
+    def out(self) -> dict[Service, float]:
+        """What is out, and since when."""
+        return {service: failure.since for service, failure in self._failing.items() if failure.told}
+
+    def take(
+        self,
+        grown: Iterable[Grown],
+        interval: tuple[float, float],
+        now: float,
+        is_blocked: Callable[[Row], bool],
+    ) -> list[Turn]:
+        """Take the rows of a message, and return what went out or came back, in the order of that.
+
+        Args:
+            grown: the rows, with what is new in them
+            interval: begin and end of the message's interval, by the gateway's clock
+            now: the time by Home Assistant's clock
+            is_blocked: whether the gateway keeps the device from the service of a row
+        """
+        start, end = interval
+        turns: list[Turn] = []
+        suspects: dict[Service, Grown] = {}
+        for one in grown:
+            service = Service.of(one.row)
+            if one.growth.received_bytes:
+                self._answers(service, one, end, turns)
+            if one.growth.unanswered:
+                suspects.setdefault(service, one)
+                self._fails(service, one.growth.unanswered, now)
+        for service, one in suspects.items():
+            failure = self._failing.get(service)
+            if failure is not None and failure.told:
+                turns.append(Turn(one, failure, more=one.growth.unanswered))
+            elif failure is not None and self._is_out(failure, service, one, start, is_blocked):
+                failure.told = True
+                turns.append(Turn(one, failure))
+        return sorted(turns, key=lambda turn: turn.failure.since)
+
+    def _answers(self, service: Service, one: Grown, end: float, turns: list[Turn]) -> None:
+        self._answered.pop(service, None)
+        self._answered[service] = end
+        if len(self._answered) > MAX_ANSWERED:
+            del self._answered[next(iter(self._answered))]
+        failure = self._failing.pop(service, None)
+        if failure is not None and failure.told:
+            turns.append(Turn(one, failure, restored=True))
+
+    def _fails(self, service: Service, attempts: int, now: float) -> None:
+        failure = self._failing.get(service)
+        if failure is None:
+            failure = self._failing[service] = Failure(now)
+            if len(self._failing) > MAX_FAILING:
+                del self._failing[next(iter(self._failing))]
+        failure.attempts += attempts
+
+    def _is_out(
+        self,
+        failure: Failure,
+        service: Service,
+        one: Grown,
+        start: float,
+        is_blocked: Callable[[Row], bool],
+    ) -> bool:
+        if is_blocked(one.row) or self._answered.get(service, 0.0) >= start - UNANSWERED_AFTER:
+            del self._failing[service]
+            return False
+        failure.worked = one.host.counters.received_bytes > 0
+        # What never answered is worth a note only if the device knew whom it wanted.
+        return failure.attempts >= ATTEMPTS and (failure.worked or one.host.named)
+
+    def forget_blocked(self, is_blocked: Callable[[Service], bool]) -> None:
+        """Forget the failures of what is blocked by now: nobody waits for that to come back."""
+        for service in [service for service in self._failing if is_blocked(service)]:
+            del self._failing[service]
+
+    def as_list(self) -> list[Any]:
+        """Return what is stored: what was told, so that it is not told again."""
+        return [
+            [*service, failure.since, failure.attempts, failure.worked]
+            for service, failure in list(self._failing.items())
+            if failure.told
+        ]
+
+    def restore(self, stored: list[Any]) -> None:
+        """Restore; raises ValueError or TypeError when it is not what was stored."""
+        for host, protocol, port, since, attempts, worked in stored[:MAX_FAILING]:
+            service = Service(str(host), str(protocol), int(port))
+            self._failing[service] = Failure(float(since), int(attempts), told=True, worked=bool(worked))
