@@ -21,6 +21,16 @@ from tests.home.homeassistant import HomeAssistant
 DEVICES, DESTINATIONS, INTERVAL = 50, 500, 5.0
 
 
+class PlainHomeAssistant(HomeAssistant):
+    """Home Assistant with its recorder and nothing that reads what the integration knows."""
+
+    def prepare(self) -> None:
+        """Write the config folder."""
+        super().prepare()
+        plain = "homeassistant:\nfrontend:\nconfig:\nhistory:\nlogger:\n  default: warning\n"
+        (self.folder / "configuration.yaml").write_text(plain)
+
+
 @dataclass(frozen=True)
 class Cost:
     """What the integration adds to Home Assistant: MB of resident memory, and share of one core."""
@@ -57,7 +67,7 @@ def _world() -> Iterator[tuple[HomeAssistant, Publisher]]:
         tempfile.TemporaryDirectory(prefix="spin-benchmark-", ignore_cleanup_errors=True) as name,
         brokers.running(brokers.mosquitto(Path(name))) as broker,
         contextlib.closing(Publisher(broker)) as publisher,
-        hass.running(HomeAssistant(Path(name) / "config", free_port())) as assistant,
+        hass.running(PlainHomeAssistant(Path(name) / "config", free_port())) as assistant,
     ):
         assistant.onboard()
         assistant.wait_until_running()

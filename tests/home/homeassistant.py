@@ -140,16 +140,17 @@ class HomeAssistant:
 
     def onboard(self) -> None:
         """Create the user, once HTTP answers."""
-        self._client = self._when_answering(
+        self._client = self.when_answering(
             lambda: HassClient.onboard(self.url, self.username, self.password)
         )
 
     def wait_until_running(self) -> None:
         """Wait until every integration is set up."""
         client = self.client
-        self._when_answering(client.expect_running)
+        self.when_answering(client.expect_running)
 
-    def _when_answering(self, call: Callable[[], T]) -> T:
+    def when_answering(self, call: Callable[[], T]) -> T:
+        """Call until it raises neither OSError nor HassError; raise RuntimeError when that takes too long."""
         end = time.monotonic() + _START
         while True:
             self.check()

@@ -54,9 +54,6 @@ async def test_histories_and_totals_are_one(
     assert [entry.kind for entry in device.journal.entries()[0]].count("device_seen") == 2
     assert registered(hass, spin) == {"Philips-hue": {HUE, CAMERA}}
     assert hass.states.get("switch.camera_block") is None
-    state = hass.states.get("sensor.philips_hue_data_sent")
-    assert state is not None
-    assert float(state.state) == pytest.approx(0.0011)
 
 
 async def test_what_each_does_counts_for_the_one(gateway: Gateway, roster: Roster) -> None:
