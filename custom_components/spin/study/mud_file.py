@@ -82,8 +82,9 @@ _ACCESS_LISTS = vol.Schema(
     {
         vol.Required("access-lists"): {
             vol.Required("access-list"): vol.All(
-                [vol.Schema({vol.Required("name"): checks.text}, extra=vol.ALLOW_EXTRA)],
+                list,
                 vol.Length(max=MAX_ACLS),
+                [vol.Schema({vol.Required("name"): checks.text}, extra=vol.ALLOW_EXTRA)],
             )
         }
     },
@@ -154,7 +155,7 @@ _ACL = vol.Schema(
     {
         vol.Required("name"): checks.text,
         vol.Optional("type"): checks.text,
-        vol.Optional("aces"): {vol.Required("ace"): vol.All([_ACE], vol.Length(max=MAX_ACES))},
+        vol.Optional("aces"): {vol.Required("ace"): vol.All(list, vol.Length(max=MAX_ACES), [_ACE])},
     },
     extra=vol.ALLOW_EXTRA,
 )
@@ -162,7 +163,7 @@ SCHEMA = vol.Schema(
     {
         vol.Required("ietf-mud:mud"): _MUD,
         vol.Required("ietf-access-control-list:acls"): {
-            vol.Required("acl"): vol.All([_ACL], vol.Length(max=MAX_ACLS))
+            vol.Required("acl"): vol.All(list, vol.Length(max=MAX_ACLS), [_ACL])
         },
     },
     extra=vol.ALLOW_EXTRA,
