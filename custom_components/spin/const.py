@@ -7,7 +7,14 @@ from typing import Final
 from homeassistant.const import Platform
 
 DOMAIN: Final = "spin"
-PLATFORMS: Final = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR, Platform.SWITCH]
+PLATFORMS: Final = [
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.EVENT,
+    Platform.SELECT,
+    Platform.SENSOR,
+    Platform.SWITCH,
+]
 DOCUMENTATION: Final = "https://github.com/spin-home/spin-home-assistant/blob/main/docs"
 
 # Wire contract

@@ -270,7 +270,7 @@ class SpinCoordinator:
         grown = device.flows(mac, flows, now, is_over=self.roster.learning_is_over)
         self.judgement.flows(device, flows, grown, now)
         self.roster.keep(news=any(each.new for each in grown))
-        device.changed()
+        device.changed(traffic=True)
         for listener in list(self._traffic_listeners):
             listener(device)
         for flows_listener in list(self._flows_listeners):

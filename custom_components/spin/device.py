@@ -191,8 +191,9 @@ class Device:
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
 
-    def changed(self) -> None:
-        """Tell the listeners."""
+    def changed(self, *, traffic: bool = False) -> None:
+        """Tell the listeners; `traffic`: what changed is counters only."""
+        self.judged.unsettled |= not traffic
         for listener in list(self._listeners):
             listener()
 

@@ -21,6 +21,7 @@ from homeassistant.helpers.typing import StateType
 from .coordinator import SpinConfigEntry, SpinCoordinator
 from .device import Device
 from .entity import DeviceEntity, GatewayEntity, SpinEntity
+from .learning_sensor import LEARNING_SENSORS, LearningSensor
 from .models import Counters
 from .pace import FAST, MINUTES, SLOW, Pace
 from .study.sensors import CaptureSensor, TimeSyncSensor
@@ -179,7 +180,11 @@ async def async_setup_entry(
         async_add_entities(
             sensor(coordinator, device, description)
             for device in devices
-            for sensor, descriptions in ((DeviceSensor, DEVICE_SENSORS), (RateSensor, RATE_SENSORS))
+            for sensor, descriptions in (
+                (DeviceSensor, DEVICE_SENSORS),
+                (RateSensor, RATE_SENSORS),
+                (LearningSensor, LEARNING_SENSORS),
+            )
             for description in descriptions
         )
         async_add_entities(TimeSyncSensor(coordinator, device) for device in devices)

@@ -58,6 +58,8 @@ class Judged:
     knocks: Knocks = field(default_factory=Knocks)
     pulse: Pulse = field(default_factory=Pulse)
     bursts: Bursts = field(default_factory=Bursts)
+    # Whether something happened that may need the user's attention, or end that.
+    unsettled: bool = True
     # When there was news last, by Home Assistant's clock.
     news_at: float = 0.0
 

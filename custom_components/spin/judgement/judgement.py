@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from homeassistant.core import callback
@@ -10,6 +11,7 @@ from homeassistant.exceptions import HomeAssistantError
 
 from .. import evidence
 from ..const import (
+    EVENT_BEHAVIOUR_CHANGED,
     EVENT_DEVICE_SEEN,
     EVENT_NEW_DESTINATION,
     NEW_DEVICES_BLOCK,
@@ -27,6 +29,7 @@ from ..rulings import AUTOMATIC, Ruling
 from . import words
 from .firmware import FirmwareWatch
 from .judge import Judge, Surroundings
+from .judged import Firmware
 from .notices import NOTICED, Notices
 from .outages import Service
 from .reactions import BLOCKS_NEW, decide
@@ -141,7 +144,7 @@ class Judgement:
         firmware, findings = self._judge.version(device, source, version, now, reopens=reopens)
         if firmware is None:
             return
-        device.journal.add("firmware_changed", now, **{"from": firmware.former, "to": firmware.version})
+        device.journal.add("firmware_changed", now, count=1, **_versions(firmware))
         self._see_to(findings)
         if reopens:
             self._home.roster.reopen_learning(device, hours, "firmware")
@@ -154,7 +157,7 @@ class Judgement:
             judged = device.judged
             for service in [each for each in judged.attempts if not self._blocks(device, each)]:
                 del judged.attempts[service]
-            judged.outages.forget_blocked(lambda service, device=device: self._blocks(device, service))
+            judged.outages.forget_blocked(partial(self._blocks, device))
             if judged.awaits_acceptance and judged.was_blocked and not self._home.is_blocked(device.mac):
                 judged.awaits_acceptance = False
             judged.was_blocked = self._home.is_blocked(device.mac)
@@ -214,6 +217,7 @@ class Judgement:
 
     def _see_to(self, findings: Sequence[Finding]) -> None:
         for finding in findings:
+            finding.device.judged.unsettled |= finding.told
             if finding.journal is not None:
                 finding.device.journal.add(finding.kind, time.time(), **finding.journal)
             self._home.found(finding)
@@ -259,8 +263,7 @@ class Judgement:
         name = self._home.registry.name(device.mac)
         reasons = [*follows, *finding.reasons]
         message = self._words.message(finding, name, reasons)[:MAX_MESSAGE]
-        what = finding.destination.key.group if finding.kind == EVENT_NEW_DESTINATION else finding.host
-        burst = device.judged.bursts.add(finding.kind, what if finding.destination else name, time.time())
+        burst = device.judged.bursts.add(finding.kind, _label(finding) or name, time.time())
         summary = self._words.summary(finding, name, burst, message)[:MAX_MESSAGE]
         data: dict[str, Any] = {
             **finding.evidence,
@@ -281,3 +284,14 @@ class Judgement:
         if finding.kind == EVENT_DEVICE_SEEN:
             return finding.device.judged.awaits_acceptance
         return finding.kind in NOTICED and self.reaction(finding.device) != REACTION_OBSERVE
+
+
+def _label(finding: Finding) -> str | None:
+    """Return what a finding is called among others of its burst."""
+    if finding.destination is not None and finding.kind in {EVENT_NEW_DESTINATION, EVENT_BEHAVIOUR_CHANGED}:
+        return finding.destination.key.group
+    return finding.host
+
+
+def _versions(firmware: Firmware) -> dict[str, str]:
+    return {"from": firmware.former, "to": firmware.version}

@@ -1,6 +1,6 @@
 """Findings in words: one plain text, in the language of the server."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from homeassistant.core import HomeAssistant
@@ -84,13 +84,8 @@ def _clock(value: Value) -> str:
     return dt_util.as_local(datetime.fromtimestamp(value, UTC)).strftime("%H:%M")
 
 
-_FORMATS: Mapping[str, Callable[[Value], str]] = {
-    "since": _clock,
-    "at": _clock,
-    "device": lambda value: str(value)[:MAX_NAME],
-}
-
-
 def _value(name: str, value: Value) -> str:
     """Return a value as text: names are the network's, so they are bounded."""
-    return _FORMATS.get(name, lambda value: "" if value is None else str(value)[:MAX_HOST])(value)
+    if name in {"since", "at"}:
+        return _clock(value)
+    return "" if value is None else str(value)[: MAX_NAME if name == "device" else MAX_HOST]
