@@ -1,4 +1,4 @@
-"""The examples of docs/home-assistant.md that the demo shows, so that they stay true."""
+"""The examples of docs/automations.md that the demo shows, so that they stay true."""
 
 import re
 from typing import Final
@@ -7,7 +7,7 @@ import yaml
 
 from tests.home.python import ROOT
 
-_DOCUMENT: Final = ROOT / "docs/home-assistant.md"
+_DOCUMENT: Final = ROOT / "docs/automations.md"
 _EXAMPLE_DEVICE: Final = "Philips-hue"
 
 

@@ -22,7 +22,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 TABLET = "00:17:88:00:00:03"
-DOCUMENT = Path(__file__).parent.parent.parent / "docs/home-assistant.md"
+DOCUMENT = Path(__file__).parent.parent.parent / "docs/automations.md"
 
 
 def examples() -> list[dict[str, Any]]:
