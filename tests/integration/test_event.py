@@ -34,7 +34,7 @@ def told(hass: HomeAssistant) -> list[dict[str, Any]]:
         if new is None or new.domain != "event" or new.state in {STATE_UNKNOWN, STATE_UNAVAILABLE}:
             return
         # The same time again is the last event, restored.
-        if (new.entity_id, new.state) not in seen:
+        if (new.entity_id, new.state) not in seen and new.attributes["event_type"] != "device_seen":
             seen.add((new.entity_id, new.state))
             events.append(dict(new.attributes))
 
@@ -71,8 +71,13 @@ async def test_the_evidence(hass: HomeAssistant, gateway: Gateway, told: list[di
     gateway.flows(row(), seq=2)
     await hass.async_block_till_done()
     (event,) = told
-    identity = event.pop("id")
-    assert len(identity) == 16
+    assert len(event.pop("id")) == 16
+    assert len(event.pop("burst")) == 12
+    assert event.pop("first_seen")
+    message = (
+        "Philips-hue talks to meethue.com for the first time. It is new: the device never talked to it while "
+        "SPIN was learning. No other device of yours talks to it."
+    )
     assert event == {
         "event_type": "new_destination",
         "event_types": ACTIVITY_EVENTS,
@@ -84,7 +89,6 @@ async def test_the_evidence(hass: HomeAssistant, gateway: Gateway, told: list[di
         "protocol": "tcp",
         "port": 443,
         "service": "https",
-        "first_seen": "2020-01-01T12:00:00+00:00",
         "first_lookup": "2020-01-01T11:59:57+00:00",
         "sent_bytes": 1148,
         "received_bytes": 2210,
@@ -94,7 +98,12 @@ async def test_the_evidence(hass: HomeAssistant, gateway: Gateway, told: list[di
         "connectivity_check": False,
         "other_devices": "",
         "other_device_count": 0,
-        "suppressed": 0,
+        "device": "Philips-hue",
+        "message": message,
+        "reasons": "after_learning,only_device",
+        "action": "none",
+        "burst_position": 1,
+        "burst_summary": message,
     }
 
 
@@ -104,14 +113,16 @@ async def test_once_for_each_destination(
 ) -> None:
     gateway.flows(row(), row("diag.meethue.com"), row("time1.google.com", protocol="udp", port=123))
     gateway.flows(row(), row("www2.meethue.com"), seq=2)
-    gateway.flows(row(), row("ws.meethue.com", port=80), seq=3)
+    gateway.flows(row(), row("ws.meethue.com", port=80), row(protocol="udp"), seq=3)
+    gateway.flows(row(), row("ws.meethue.com", port=8883), seq=4)
     await hass.async_block_till_done()
     assert [(e["destination"], e["service"]) for e in told] == [
         ("meethue.com", "https"),
         ("google.com", "ntp"),
-        ("meethue.com", "http"),
+        ("meethue.com", "mqtts"),
     ]
     assert len({event["id"] for event in told}) == 3
+    assert told[-1]["reasons"] == "new_service,after_learning,only_device"
 
 
 @pytest.mark.usefixtures("device")
@@ -121,6 +132,11 @@ async def test_several_in_one_message_are_each_told(
     gateway.flows(*[row(f"new{n}.org") for n in range(12)])
     await hass.async_block_till_done()
     assert len(told) == 12
+    assert len({event["burst"] for event in told}) == 1
+    assert [event["burst_position"] for event in told] == list(range(1, 13))
+    assert told[-1]["burst_summary"] == (
+        "Philips-hue talks to 12 destinations for the first time: new0.org, new1.org, new2.org and 9 more."
+    )
 
 
 @pytest.mark.usefixtures("device")
@@ -222,12 +238,14 @@ async def test_a_storm_is_cut_off_and_counted(
     for seq in range(1, 11):
         gateway.flows(*[row(f"d{seq}x{n}.org") for n in range(50)], seq=seq)
     await hass.async_block_till_done()
-    assert len(told) == MAX_NEWS
+    assert len(told) == MAX_NEWS + 1
+    assert told[-1]["reasons"] == "too_much"
     freezer.tick(3601)
     gateway.flows(row("after.org"), seq=11)
     await hass.async_block_till_done()
+    assert told[-2]["event_type"] == "events_suppressed"
+    assert told[-2]["count"] == 500 - MAX_NEWS
     assert told[-1]["destination"] == "after.org"
-    assert told[-1]["suppressed"] == 500 - MAX_NEWS
 
 
 @pytest.mark.parametrize("options", [{}])
