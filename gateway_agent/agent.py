@@ -85,7 +85,7 @@ class Agent:
             loop.add_signal_handler(number, self.stop)
         _LOG.info(
             "started %s",
-            fields(version=__version__, gateway=self._config.gateway, source=self._config.source),
+            fields(version=__version__, gateway=self._config.gateway, source=self._platform.source.name),
         )
         self._enforcement.restore(time.time())
         try:
@@ -229,7 +229,7 @@ class Agent:
                 epoch=self._epoch,
                 started=self._started,
                 interval=self._config.interval,
-                source=self._config.source,
+                source=self._platform.source.name,
                 capabilities=self._platform.capabilities,
                 limits=asdict(self._config.limits),
                 problems=self._told_problems,

@@ -60,10 +60,7 @@ def _findings(path: Path | None) -> Iterator[Finding]:
         return
     yield _configuration(path, config)
     yield _state(config)
-    if config.source == "nftables":
-        yield from _kernel(config)
-    else:
-        yield _listening(config)
+    yield from _kernel(config)
     yield _encryption(config.mqtt)
     yield from asyncio.run(_broker(config))
 
@@ -168,14 +165,6 @@ def _sysctl(key: str) -> str:
         return Path("/proc/sys/net", key).read_text().strip()
     except OSError:
         return "0"
-
-
-def _listening(config: Config) -> Finding:
-    if "CAP_NET_RAW" in _missing_rights():
-        return Finding(Verdict.FAULT, "rights", "CAP_NET_RAW missing: run as root, or as in the systemd unit")
-    if not Path("/sys/class/net", str(config.interface)).exists():
-        return Finding(Verdict.FAULT, "interface", f"no {config.interface}: mend `interface`")
-    return Finding(Verdict.OK, "interface", str(config.interface))
 
 
 def _encryption(broker: Broker) -> Finding:

@@ -4,7 +4,7 @@ import os
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import voluptuous as vol
 
@@ -65,8 +65,6 @@ class Config:
     gateway: str
     name: str
     interval: float
-    source: Literal["nftables", "packets"]
-    interface: str | None
     state_directory: Path
     runtime_directory: Path
     lease_file: Path | None
@@ -116,14 +114,8 @@ def parse(text: str, path: Path) -> Config:
 
 
 def _config(keys: dict[str, Any]) -> Config:
-    interface = keys.get("interface")
-    if keys["source"] == "packets" and interface is None:
-        raise vol.Invalid('name the interface to listen on, for example "eth1"', ["interface"])
-    if keys["source"] != "packets" and interface is not None:
-        raise vol.Invalid('only for source = "packets": remove it, or see lan.interfaces', ["interface"])
     return Config(
-        **{key: keys[key] for key in ("gateway", "name", "interval", "source")},
-        interface=interface,
+        **{key: keys[key] for key in ("gateway", "name", "interval")},
         lease_file=keys.get("lease_file"),
         state_directory=keys.get("state_directory") or _directory("STATE_DIRECTORY", "/var/lib"),
         runtime_directory=keys.get("runtime_directory") or _directory("RUNTIME_DIRECTORY", "/run"),

@@ -53,12 +53,6 @@ def _network(value: object) -> Network:
         raise vol.Invalid('a network like "192.168.8.0/24", without host bits') from None
 
 
-def _source(value: object) -> str:
-    if value not in ("nftables", "packets"):
-        raise vol.Invalid('"nftables", or "packets" to listen on a mirror port')
-    return str(value)
-
-
 _TLS: Final = vol.Schema(
     {vol.Optional("ca"): _file, vol.Optional("certificate"): _file, vol.Optional("key"): _file}
 )
@@ -92,8 +86,6 @@ _FILE: Final = vol.Schema(
         vol.Optional("gateway", default="home"): _text(GATEWAY, "1 to 32 of a-z, 0-9, _ and -"),
         vol.Optional("name", default="Home gateway"): _text(r"[^\x00-\x1f\x7f]{1,64}", "1 to 64 characters"),
         vol.Optional("interval", default=5): _number(1, 300, "seconds", whole=False),
-        vol.Optional("source", default="nftables"): _source,
-        vol.Optional("interface"): _text(_INTERFACE, 'an interface name like "eth1"'),
         vol.Optional("state_directory"): _file,
         vol.Optional("runtime_directory"): _file,
         vol.Optional("lease_file"): _file,
