@@ -15,8 +15,8 @@ Deliver = Callable[[Message], Awaitable[bool]]
 """Publishes a message, in the order of the calls; false where the connection was lost before the broker
 acknowledged it."""
 
-_MAX_WAITING: Final = 32
-"""Chunks that may wait for the broker: 4 MiB. Then the ring fills, and after it the kernel drops."""
+_MAX_WAITING: Final = 16
+"""Chunks that may wait for the broker: 2 MiB. Then the ring fills, and after it the kernel drops."""
 
 _AT_ONCE: Final = 4
 """Chunks on their way at a time, so that a broker that is far away does not slow the capture."""

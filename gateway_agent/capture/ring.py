@@ -1,9 +1,9 @@
 """Packets of one interface through a ring that the kernel fills (linux/if_packet.h, TPACKET_V3)."""
 
-import ctypes
 import mmap
 import socket
 import struct
+from array import array
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -11,7 +11,7 @@ RETIRE_SECONDS: Final = 0.1
 """A block that is not full is handed over after this long."""
 
 _BLOCK_BYTES: Final = 1 << 18
-_BLOCKS: Final = 32
+_BLOCKS: Final = 16
 _FRAME_BYTES: Final = 1 << 11
 
 _SOL_PACKET: Final = 263
@@ -47,7 +47,7 @@ class Ring:
     """A tap on an interface: wait for `fileno` to be readable, then `read`; what has no room is `dropped`.
 
     Raises:
-        OSError: no right (CAP_NET_RAW), no such interface, no memory for the ring (8 MiB).
+        OSError: no right (CAP_NET_RAW), no such interface, no memory for the ring (4 MiB).
     """
 
     def __init__(self, interface: str, program: bytes) -> None:
@@ -128,9 +128,9 @@ class Ring:
         self._socket.close()
 
     def _attach(self, program: bytes) -> None:
-        held = ctypes.create_string_buffer(program)
+        held = array("B", program)
         self._socket.setsockopt(
             socket.SOL_SOCKET,
             _SO_ATTACH_FILTER,
-            struct.pack("HP", len(program) // 8, ctypes.addressof(held)),
+            struct.pack("HP", len(program) // 8, held.buffer_info()[0]),
         )

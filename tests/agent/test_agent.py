@@ -418,3 +418,31 @@ async def test_a_capture_is_streamed_to_the_broker_and_ends_with_the_agent(site:
     assert [record.frame for record in records(b"".join(pieces))] == frames
     assert pieces[-1] == b""
     assert (last["reason"], last["packets"], last["bytes"]) == ("agent_stopped", 20, sum(map(len, pieces)))
+
+
+async def test_a_capture_that_a_broker_s_restart_has_torn_is_told_when_it_is_back(
+    site: Site, ear: Ear
+) -> None:
+    taps: list[FakeTap] = []
+
+    def prepare(platform: FakePlatform) -> None:
+        def open_tap(_mac: str, _headers_only: bool) -> FakeTap:
+            taps.append(FakeTap())
+            return taps[-1]
+
+        platform.open_tap = open_tap
+
+    async with site.agent(prepare):
+        await wait(ear, f"device/{MAC}")
+        ear.publish("command", {"id": "cap", "command": "capture", "device": MAC})
+        await wait(ear, "capture/cap")
+        site.broker.stop()
+        taps[0].feed(b"x" * 1000)
+        await asyncio.sleep(0.5)
+        site.broker.start()
+        with Ear(site.broker.port) as late:
+            last = await wait(late, "reply/cap")
+            assert (last["state"], last["reason"]) == ("ended", "connection_lost")
+            assert last["packets"] + last["dropped_agent"] == 1
+            await asyncio.to_thread(late.wait, "capture/cap", lambda heard: heard.payload == b"")
+        assert taps[0].closed
