@@ -49,6 +49,7 @@ type SpinConfigEntry = ConfigEntry[SpinCoordinator]
 type TrafficListener = Callable[[Device], None]
 type FlowsListener = Callable[[Device, Flows], None]
 type FindingListener = Callable[[Finding], None]
+type AnnouncementListener = Callable[[Device, str, dict[str, Any]], None]
 
 
 class SpinCoordinator:
@@ -81,6 +82,7 @@ class SpinCoordinator:
         self._traffic_listeners: set[TrafficListener] = set()
         self._flows_listeners: set[FlowsListener] = set()
         self._finding_listeners: set[FindingListener] = set()
+        self._announcement_listeners: set[AnnouncementListener] = set()
         self._snapshot = Debouncer(
             hass, _LOGGER, cooldown=SNAPSHOT_COOLDOWN, immediate=True, function=self._ask_snapshot
         )
@@ -288,6 +290,19 @@ class SpinCoordinator:
             # What it did before is not known yet.
             self._snapshot.async_schedule_call()
         return device
+
+    @callback
+    def listen_announcements(self, listener: AnnouncementListener) -> CALLBACK_TYPE:
+        """Have the listener called with all that is told of the devices; returns how to end it."""
+        self._announcement_listeners.add(listener)
+        return lambda: self._announcement_listeners.discard(listener)
+
+    @callback
+    def announce(self, device: Device, event: str, data: dict[str, Any]) -> None:
+        """Have the event entities of the device and of the gateway tell something."""
+        device.announce(event, data)
+        for listener in list(self._announcement_listeners):
+            listener(device, event, data)
 
     @callback
     def found(self, finding: Finding) -> None:

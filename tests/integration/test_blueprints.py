@@ -27,6 +27,8 @@ from pytest_homeassistant_custom_component.common import (
 FOLDER = Path(__file__).parent.parent.parent / "blueprints/automation"
 DOCUMENTS = Path(__file__).parent.parent.parent / "docs"
 BLUEPRINTS = sorted(path.stem for path in (FOLDER / "spin").glob("*.yaml"))
+DEVICES = ["event.hue_bridge_activity", "event.camera_activity"]
+GATEWAY_ACTIVITY = "event.home_gateway_activity"
 URL = "https://github.com/spin-home/spin-home-assistant/blob/main/blueprints/automation/spin"
 
 
@@ -128,9 +130,9 @@ def test_it_can_be_imported(blueprint: str) -> None:
     assert f"https://my.home-assistant.io/redirect/blueprint_import/?blueprint_url={quoted}" in documented
 
 
-async def tell_me(hass: HomeAssistant, home: dict[str, str], phone: str, **inputs: Any) -> None:
-    activity = {"entity_id": ["event.hue_bridge_activity", "event.camera_activity"]}
-    await automate(hass, "notify_new_destination", activity=activity, phone=phone, settle=0, **inputs)
+async def tell_me(hass: HomeAssistant, phone: str, activity: list[str] | str, **inputs: Any) -> None:
+    inputs = {"settle": 0.1, "phone": phone, **inputs}
+    await automate(hass, "notify_new_destination", activity={"entity_id": activity}, **inputs)
 
 
 async def test_tell_me_what_is_new(
@@ -141,7 +143,7 @@ async def test_tell_me_what_is_new(
     notified: list[ServiceCall],
     spin: MockConfigEntry,
 ) -> None:
-    await tell_me(hass, home, phone)
+    await tell_me(hass, phone, DEVICES)
     gateway.flows(row())
     await until(lambda: notified)
     (told,) = notified
@@ -162,6 +164,7 @@ async def test_tell_me_what_is_new(
     assert len(notified) == 1
 
 
+@pytest.mark.parametrize("activity", [DEVICES, GATEWAY_ACTIVITY])
 async def test_a_burst_is_one_notification(
     hass: HomeAssistant,
     gateway: Gateway,
@@ -169,8 +172,9 @@ async def test_a_burst_is_one_notification(
     phone: str,
     notified: list[ServiceCall],
     spin: MockConfigEntry,
+    activity: list[str] | str,
 ) -> None:
-    await tell_me(hass, home, phone)
+    await tell_me(hass, phone, activity)
     heard: list[Any] = []
     hass.bus.async_listen(
         "state_changed",
@@ -193,8 +197,7 @@ async def test_a_burst_is_one_notification(
 async def test_the_gateway_stands_for_all_devices(
     hass: HomeAssistant, gateway: Gateway, home: dict[str, str], phone: str, notified: list[ServiceCall]
 ) -> None:
-    activity = {"device_id": home["gateway"]}
-    await automate(hass, "notify_new_destination", activity=activity, phone=phone, settle=0)
+    await tell_me(hass, phone, GATEWAY_ACTIVITY)
     gateway.flows(row(), mac=CAMERA)
     await until(lambda: notified)
     (told,) = notified
@@ -206,7 +209,7 @@ async def test_the_gateway_stands_for_all_devices(
 async def test_a_button_that_fails_says_so(
     hass: HomeAssistant, gateway: Gateway, home: dict[str, str], phone: str, notified: list[ServiceCall]
 ) -> None:
-    await tell_me(hass, home, phone, failed_text="Sorry")
+    await tell_me(hass, phone, GATEWAY_ACTIVITY, failed_text="Sorry")
     gateway.answers = False
     with patch("custom_components.spin.policy.POLICY_TIMEOUT", 0.1):
         await press(hass, {"action": f"spin|block_device|{home['hue']}"})

@@ -14,6 +14,7 @@ from syrupy.assertion import SnapshotAssertion
 from custom_components.spin.const import ACTIVITY_EVENTS, MAX_NEWS
 
 ACTIVITY = "event.philips_hue_activity"
+GATEWAY_ACTIVITY = "event.home_gateway_activity"
 WITHOUT_LEARNING = {"learning": {"learning_days": 0}}
 
 
@@ -31,7 +32,12 @@ def told(hass: HomeAssistant) -> list[dict[str, Any]]:
     @callback
     def changed(event: Event[Any]) -> None:
         new = event.data["new_state"]
-        if new is None or new.domain != "event" or new.state in {STATE_UNKNOWN, STATE_UNAVAILABLE}:
+        if (
+            new is None
+            or new.domain != "event"
+            or new.entity_id == GATEWAY_ACTIVITY
+            or new.state in {STATE_UNKNOWN, STATE_UNAVAILABLE}
+        ):
             return
         # The same time again is the last event, restored.
         if (new.entity_id, new.state) not in seen and new.attributes["event_type"] != "device_seen":
@@ -56,7 +62,10 @@ async def test_snapshot(
     entity_registry: er.EntityRegistry,
     snapshot: SnapshotAssertion,
 ) -> None:
-    with patch("custom_components.spin.PLATFORMS", [Platform.EVENT]):
+    with (
+        patch("custom_components.spin.PLATFORMS", [Platform.EVENT]),
+        patch("custom_components.spin.judgement.judgement.Judgement.device_admitted"),
+    ):
         assert await hass.config_entries.async_setup(entry.entry_id)
         await broker.settled()
         gateway.device()
@@ -96,6 +105,7 @@ async def test_the_evidence(hass: HomeAssistant, gateway: Gateway, told: list[di
         "unanswered": 0,
         "blocked": 0,
         "connectivity_check": False,
+        "connectivity_probe": False,
         "other_devices": "",
         "other_device_count": 0,
         "device": "Philips-hue",
@@ -275,3 +285,22 @@ async def test_the_gateway_goes_and_comes_back(
     gateway.status("online")
     await hass.async_block_till_done()
     assert len(told) == 1
+
+
+@pytest.mark.usefixtures("device")
+async def test_the_gateway_tells_of_all_devices(hass: HomeAssistant, gateway: Gateway) -> None:
+    gateway.device(CAMERA, hostname="camera")
+    gateway.flows(row(), mac=CAMERA)
+    await hass.async_block_till_done()
+    state, device = hass.states.get(GATEWAY_ACTIVITY), hass.states.get("event.camera_activity")
+    assert state is not None
+    assert device is not None
+    entity = er.async_get(hass).async_get("event.camera_activity")
+    assert entity is not None
+    expected = dict(device.attributes) | {"device_id": entity.device_id}
+    assert dict(state.attributes) == expected | {"friendly_name": "Home gateway Activity"}
+    gateway.status("offline")
+    await hass.async_block_till_done()
+    state = hass.states.get(GATEWAY_ACTIVITY)
+    assert state is not None
+    assert state.state == STATE_UNAVAILABLE

@@ -275,7 +275,7 @@ class Judgement:
             "burst_position": burst.count,
             "burst_summary": summary,
         }
-        device.announce(finding.kind, data)
+        self._home.announce(device, finding.kind, data)
         if self._is_noticed(finding):
             device_id = self._home.registry.device_id(device.mac)
             self._notices.show(device_id, burst.identity, name, summary, self._words.say("told_show_device"))

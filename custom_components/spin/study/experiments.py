@@ -174,7 +174,8 @@ class Experiments:
         tried = list(dict.fromkeys(contact.target for contact, _ in experiment.in_order()))
         unusual = [contact.target for contact, attempt in experiment.in_order() if not attempt.usual]
         checks = record.checks()
-        device.announce(
+        self._coordinator.announce(
+            device,
             EVENT_EXPERIMENT_FINISHED,
             {
                 "id": experiment.id,
