@@ -11,7 +11,7 @@ from typing import Any
 from .destinations import Grown
 from .device import Device
 from .port_names import service_name
-from .study.connectivity import check_kind
+from .study.connectivity import Check, check_kind
 
 # Of the other devices that talk to a destination, so many are named.
 MAX_NAMED_DEVICES = 5
@@ -61,12 +61,13 @@ def new_destination(device: Device, one: Grown, others: Sequence[str]) -> dict[s
         "connections": counters.connections,
         "unanswered": counters.unanswered,
         "blocked": counters.blocked,
-        "connectivity_check": is_connectivity_check(one),
+        "connectivity_check": check_of(one) == "empty",
+        "connectivity_probe": check_of(one) == "probe",
         "other_devices": ", ".join(others[:MAX_NAMED_DEVICES]),
         "other_device_count": len(others),
     }
 
 
-def is_connectivity_check(one: Grown) -> bool:
-    """Return whether all that was said there was a question whether the Internet is there."""
-    return check_kind(one.row.name, one.row.counters.connections, one.row.counters.empty) is not None
+def check_of(one: Grown) -> Check | None:
+    """Return how it only looked whether the Internet is there, None where it did more."""
+    return check_kind(one.row.name, one.row.counters.connections, one.row.counters.empty)

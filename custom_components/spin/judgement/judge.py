@@ -144,8 +144,7 @@ class Judge:
             reasons.append(Reason("no_name"))
         if firmware is not None:
             reasons.append(updated(firmware))
-        if evidence.is_connectivity_check(one):
-            reasons.append(Reason("connectivity_check", {"count": counters.connections}))
+        reasons += _looks_for_internet(one)
         if counters.unanswered and not counters.received_bytes:
             reasons.append(Reason("unanswered", {"since": one.host.first, "count": counters.unanswered}))
         if counters.blocked:
@@ -326,3 +325,10 @@ class Judge:
 def updated(firmware: Firmware) -> Reason:
     """Return that the firmware changed just before, as a reason."""
     return Reason("firmware_changed", {"from": firmware.former, "to": firmware.version, "at": firmware.at})
+
+
+def _looks_for_internet(one: Grown) -> list[Reason]:
+    check = evidence.check_of(one)
+    if check == "empty":
+        return [Reason("connectivity_check", {"count": one.row.counters.connections})]
+    return [Reason("connectivity_probe")] if check == "probe" else []

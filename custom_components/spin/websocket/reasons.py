@@ -7,6 +7,7 @@ from ..destination import Destination
 from ..device import Device
 from ..hosts import ALLOWED, LEARNED, NEW, Host
 from ..models import RowCounters
+from ..study.connectivity import PROBES
 from ..windows import NOTHING
 
 type Reason = dict[str, Any]
@@ -58,6 +59,8 @@ def _of_alarms(
         yield {"code": "firmware_changed", "from": firmware.former, "to": firmware.version, "at": firmware.at}
     if 0 < counted.connections == counted.empty:
         yield {"code": "connectivity_check", "count": counted.empty}
+    elif all(host.name in PROBES for _, host in pairs):
+        yield {"code": "connectivity_probe"}
     names = [host.name for _, host in pairs if host.name in device.lookups]
     if names and not any(counted):
         yield {"code": "lookup_only", "count": len(names)}
