@@ -6,6 +6,7 @@ Takes about four minutes and prints a table: what was measured, the bound, softf
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -59,7 +60,7 @@ def measure(seconds: int) -> Iterator[Row]:
         yield from _loads(built, seconds)
         yield from _names(built)
         yield Row("RSS after all of this, MB", f"{resident_megabytes(built.agent.pid):.1f}", "<= 40")
-        absences = [table_absence(built.home.gateway, "spin") for _ in range(_FLUSHES)]
+        absences = [_flush(built) for _ in range(_FLUSHES)]
         yield Row(
             f"table back after a flush, ms, worst of {_FLUSHES}", f"{max(absences) * 1000:.1f}", "<= 50"
         )
@@ -68,6 +69,11 @@ def measure(seconds: int) -> Iterator[Row]:
         command = ("env", f"PYTHONPATH={ROOT}", AGENT_PYTHON, "-m", "benchmarks.rules")
         for kind, milliseconds in json.loads(made["rules"].run(*command, timeout=120)).items():
             yield Row(f"10,000 rules in one transaction, {kind}, ms", f"{milliseconds:.1f}", "<= 50")
+
+
+def _flush(built: Site) -> float:
+    time.sleep(0.4)  # the agent gives in to who flushes more often than 30 times in 10 s
+    return table_absence(built.home.gateway, "spin")
 
 
 def _loads(built: Site, seconds: int) -> Iterator[Row]:

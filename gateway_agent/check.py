@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import json
 import os
+import socket
 import stat
 import sys
 from collections.abc import Iterator
@@ -143,7 +144,8 @@ def _lan(config: Config) -> Finding:
     lan = find_lan(config.lan.interfaces, config.lan.networks)
     if not lan.interfaces:
         return Finding(Verdict.FAULT, "LAN", NO_LAN)
-    missing = [name for name in lan.interfaces if not Path("/sys/class/net", name).exists()]
+    present = {name for _, name in socket.if_nameindex()}
+    missing = [name for name in lan.interfaces if name not in present]
     if missing:
         text = f"no interface {', '.join(missing)}: mend [lan] interfaces, or leave it out"
         return Finding(Verdict.FAULT, "LAN", text)
