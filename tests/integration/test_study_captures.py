@@ -118,7 +118,12 @@ async def settle(hass: HomeAssistant, spin: MockConfigEntry) -> None:
 async def test_capture(
     hass: HomeAssistant, capturing: Capturing, hue: str, spin: MockConfigEntry, folder: Path
 ) -> None:
-    file = await start(hass, hue, duration="00:01:00", max_size=1, headers_only=True)
+    capturing.first = {}
+    began = hass.async_create_task(start(hass, hue, duration="00:01:00", max_size=1, headers_only=True))
+    await asyncio.sleep(0.02)
+    capturing.gateway.device(sent_packets=9)  # what else happens meanwhile does not matter
+    capturing.say()
+    file = await began
     (command,) = capturing.commands
     assert {key: command[key] for key in command if key != "id"} == {
         "command": "capture", "device": HUE, "duration": 60, "max_bytes": 1_000_000, "headers_only": True,

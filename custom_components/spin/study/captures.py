@@ -81,6 +81,7 @@ class Captures:
             file = await self._hass.async_add_executor_job(CaptureFile, folder_of(self._hass), file_name)
         except OSError as err:
             raise _refusal("capture_disk", reason=str(err.strerror)) from err
+        self._epoch = coordinator.info.epoch
         run = self._runs[mac] = CaptureRun(self._hass, wanted, file, coordinator.send, self._changed)
         try:
             subscriptions = await run.begin(coordinator.subscribe)
@@ -92,7 +93,6 @@ class Captures:
                     raise _refusal("capture_refused", reason=str(err)) from err
                 raise _refusal("capture_unanswered") from err
             raise
-        self._epoch = coordinator.info.epoch
         task = self._hass.async_create_background_task(
             self._write(run, subscriptions), f"spin capture {wanted.id}"
         )
