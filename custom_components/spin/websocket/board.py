@@ -6,8 +6,7 @@ stands still for it; what is left waits for the next round.
 
 import time
 from asyncio import TimerHandle
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from homeassistant.config_entries import SIGNAL_CONFIG_ENTRY_CHANGED, ConfigEntry, ConfigEntryChange
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
@@ -16,11 +15,12 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
 from ..const import DOMAIN
 from ..device import Device
-from . import flags as flag
+from ..models import Flows
 from .desk import Desk
 from .gateways import coordinator_of, entries_of, gateway_rows
-from .sheet import NOTHING, Link, Sheet
-from .standing import Standing
+from .place import Place
+from .sheet import NOTHING, Sheet
+from .tally import Tally
 
 # Seconds between two rounds.
 PACE = 1.0
@@ -40,79 +40,6 @@ class Reader(Protocol):
         """Take note that a round is over."""
 
 
-class Sums(NamedTuple):
-    """Links added up, those of a group or those of a device; from `links` on, how many of them are what."""
-
-    sent: int = 0
-    received: int = 0
-    links: int = 0
-    shown: int = 0
-    active: int = 0
-    new: int = 0
-    cut: int = 0
-    blocked: int = 0
-    failed: int = 0
-
-    @classmethod
-    def of(cls, link: Link) -> Sums:
-        """Count one link."""
-        if not link.hosts:
-            return cls()
-        return cls(
-            link.sent,
-            link.received,
-            1,
-            int(link.is_shown),
-            int(link.active > 0),
-            int(link.new > 0),
-            int(0 < link.blocked == link.hosts),
-            int(link.blocked > 0),
-            int(link.failed > 0),
-        )
-
-    def moved(self, before: Link, after: Link) -> Sums:
-        """Return the sums when one link has changed."""
-        return _moved(Sums, self, self.of(before), self.of(after))
-
-    @property
-    def flags(self) -> int:
-        """The flags of a group."""
-        found = flag.NEW if self.new else 0
-        if self.blocked:
-            found |= flag.BLOCKED if self.cut == self.links else flag.PARTLY
-        if self.failed:
-            found |= flag.FAILED
-        return found if self.active else found | flag.QUIET
-
-
-NO_SUMS = Sums()
-
-
-def _moved[T: (Sums, Link)](kind: type[T], sums: T, before: T, after: T) -> T:
-    """Return sums in which one part has changed."""
-    return kind(*[a - b + c for a, b, c in zip(sums, before, after, strict=True)])
-
-
-@dataclass(slots=True)
-class Place:
-    """A device on the board: whom it belongs to, what it is called, its sheet and the sums of that."""
-
-    device_id: str
-    name: str
-    gateway: int
-    desk: Desk
-    device: Device
-    sheet: Sheet
-    stop: CALLBACK_TYPE
-    sums: Sums = NO_SUMS
-    hosts: Link = NOTHING
-
-    @property
-    def standing(self) -> Standing:
-        """What the device's hosts were judged by last."""
-        return self.sheet.standing or self.desk.standing(self.device)
-
-
 class Board:
     """The devices of one gateway, or of all, in one window."""
 
@@ -122,17 +49,12 @@ class Board:
         self.gateway = gateway
         self.window = window
         self.places: dict[str, Place] = {}
-        self.groups: dict[str, Sums] = {}
-        self.talkers: dict[str, dict[str, None]] = {}
-        self.hosts = NOTHING
-        # How many groups are in the picture.
-        self.shown = 0
+        self.tally = Tally()
         self.gateways: list[dict[str, Any]] = []
         # Counted up when rows are gone, so that readers need a new snapshot. 0: not all is there yet.
         self.edition = 0
         self.readers: dict[Reader, None] = {}
         self._editions = 0
-        self._host_counts: dict[str, int] = {}
         self._desks: list[Desk] = []
         self._pending: dict[str, None] = {}
         self._sliding: list[str] = []
@@ -169,25 +91,15 @@ class Board:
         """Tell a reader nothing any more."""
         self.readers.pop(reader, None)
 
-    def host_count(self, group: str) -> int:
-        """Count the hosts of a group, each once."""
-        count = self._host_counts.get(group)
-        if count is None:
-            sheets = [self.places[talker].sheet for talker in self.talkers.get(group, ())]
-            count = len({service for sheet in sheets for service in sheet.services(group)})
-            self._host_counts[group] = count
-        return count
-
     def _clear(self) -> None:
         for place in self.places.values():
             place.stop()
         for desk in self._desks:
             desk.close()
         self._desks = []
-        self.hosts = NOTHING
-        self.shown = 0
-        for rows in (self.places, self.groups, self.talkers, self._pending, self._host_counts):
-            rows.clear()
+        self.tally = Tally()
+        self.places.clear()
+        self._pending.clear()
 
     @callback
     def _lay_out(self) -> None:
@@ -197,7 +109,7 @@ class Board:
         for index, entry in enumerate(entries_of(self.hass, self.gateway)):
             coordinator = coordinator_of(entry)
             if coordinator is not None:
-                self._desks.append(Desk(coordinator, index, self._gateway_changed))
+                self._desks.append(Desk(coordinator, index, self._gateway_changed, self._grown))
         self._soon(0.0)
 
     @callback
@@ -250,7 +162,7 @@ class Board:
     def _take_out(self, place: Place) -> None:
         place.stop()
         for group, link in place.sheet.links.items():
-            self._move(place, group, link, NOTHING)
+            self.tally.move(place, group, link, NOTHING)
         del self.places[place.device_id]
         self._pending.pop(place.device_id, None)
         self._new_edition()
@@ -258,6 +170,14 @@ class Board:
     def _new_edition(self) -> None:
         self._editions += 1
         self.edition = self._editions
+
+    @callback
+    def _grown(self, device: Device, _flows: Flows) -> None:
+        """Take note of what is new in a message on a device's traffic."""
+        known = device.destinations
+        for place in self.places.values():
+            if place.device is device:
+                place.touched.update(known.key(growth.row) for growth in known.grown)
 
     @callback
     def _gateway_changed(self, desk: Desk) -> None:
@@ -306,29 +226,12 @@ class Board:
 
     def _refresh(self, place: Place, now: float) -> None:
         """Bring one device up to date."""
-        for change in place.sheet.refresh(place.desk.standing(place.device), now):
+        touched, place.touched = place.touched, set()
+        for change in place.sheet.refresh(place.desk.standing(place.device), now, touched):
             if change.before != change.after:
-                self._move(place, *change)
+                self.tally.move(place, *change)
             self._tell(place.device_id, change.group)
         self._tell(place.device_id, None)
-
-    def _move(self, place: Place, group: str, before: Link, after: Link) -> None:
-        """Have the sums follow a link that has changed."""
-        if before.hosts != after.hosts:
-            self._host_counts.pop(group, None)
-        place.sums = place.sums.moved(before, after)
-        place.hosts = _moved(Link, place.hosts, before, after)
-        self.hosts = _moved(Link, self.hosts, before, after)
-        talkers = self.talkers.setdefault(group, {})
-        if after.hosts:
-            talkers[place.device_id] = None
-        else:
-            talkers.pop(place.device_id, None)
-        former = self.groups.get(group, NO_SUMS)
-        sums = self.groups[group] = former.moved(before, after)
-        self.shown += (sums.shown > 0) - (former.shown > 0)
-        if not talkers:
-            del self.groups[group], self.talkers[group]
 
     def _tell(self, device_id: str, group: str | None) -> None:
         for reader in self.readers:

@@ -1,7 +1,7 @@
 """One gateway as the picture sees it: by what its devices are judged, and what they are called."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from homeassistant.const import STATE_ON, Platform
 from homeassistant.core import HomeAssistant, callback
@@ -12,6 +12,7 @@ from homeassistant.util.hass_dict import HassKey
 from ..const import CONF_GATEWAY, CONF_PREFIX, DOMAIN
 from ..coordinator import SpinCoordinator
 from ..device import Device
+from ..models import Flows
 from ..naming import identifier
 from . import text
 from .gateways import coordinator_of, entries_of
@@ -26,12 +27,6 @@ async def learn_users(hass: HomeAssistant) -> None:
     hass.data[DATA_USERS] = {user.id: user.name for user in await hass.auth.async_get_users()}
 
 
-def out_of(device: Device) -> Mapping[tuple[str, str, int], float]:
-    """Return what does not answer a device, as (host, protocol, port), and since when."""
-    judged = getattr(device, "judged", None)
-    return judged.outages.out if judged is not None else {}
-
-
 class Desk:
     """What is said of the devices of one gateway, the one with this index."""
 
@@ -40,19 +35,26 @@ class Desk:
         coordinator: SpinCoordinator,
         gateway: int = 0,
         changed: Callable[[Desk], None] | None = None,
+        grown: Callable[[Device, Flows], None] | None = None,
     ) -> None:
-        """Read of this coordinator; call `changed` when its rules, or the gateway itself, are others."""
+        """Read of this coordinator.
+
+        Call `changed` when its rules, or the gateway itself, are others, and `grown` with each message on
+        a device's traffic.
+        """
         self.coordinator = coordinator
         self.gateway = gateway
         self._changed = changed
         self._shelf = Shelf(coordinator.policy.state)
         self._standings: dict[str, Standing] = {}
-        self._stop = coordinator.listen_gateway(self._gateway_changed) if changed else None
+        self._stops = [coordinator.listen_gateway(self._gateway_changed)] if changed else []
+        if grown is not None:
+            self._stops.append(coordinator.listen_flows(grown))
 
     def close(self) -> None:
         """Follow the gateway no more."""
-        if self._stop is not None:
-            self._stop()
+        while self._stops:
+            self._stops.pop()()
 
     @callback
     def _gateway_changed(self) -> None:
@@ -70,7 +72,7 @@ class Desk:
                 if self._shelf.is_current(mac, standing.book)
             }
         automatic = frozenset(about.target for about in self.coordinator.rulings.automatic(device.mac))
-        failed = frozenset(out_of(device))
+        failed = frozenset(device.judged.outages.out)
         standing = self._standings.get(device.mac)
         if standing is None:
             standing = Standing(self._shelf.book(device.mac), automatic, failed)

@@ -8,17 +8,17 @@ from homeassistant.core import HomeAssistant, callback
 
 from ..device import Device
 from ..hosts import Host
+from ..judgement.outages import Service
 from ..models import Flows, Row, RowCounters, Rule
 from ..rules import BLOCK
 from ..sharing import shared_addresses
 from . import flags as flag
 from . import text
 from .block import block_of_hosts
-from .desk import Desk, desks, out_of
+from .desk import Desk, desks
 from .lookup import NotFoundError
 from .reasons import Pair, reasons_of, total
 from .rows import fields_of, flags_of
-from .standing import Service
 
 MAX_ROWS = 50
 MAX_SHARES = 20
@@ -97,7 +97,7 @@ def _looked_up(device: Device, hosts: Iterable[Host]) -> float | None:
 
 
 def _out(device: Device, pairs: Iterable[Pair]) -> list[float]:
-    out = out_of(device)
+    out = device.judged.outages.out
     return [out[service] for pair in pairs if (service := _service(pair)) in out]
 
 

@@ -12,7 +12,8 @@ from ..const import DOMAIN
 from ..naming import identifier
 from . import text
 from .block import block_of_device
-from .board import Board, Place
+from .board import Board
+from .place import Place
 
 MAX_NAMES = 50
 MAX_ADDRESSES = 32
@@ -53,9 +54,7 @@ def of_device(place: Place, window: str, now: float) -> dict[str, Any]:
 def of_destination(board: Board, group: str) -> dict[str, Any]:
     """Return the focus on a group."""
     destinations = [
-        destination
-        for device_id in board.talkers.get(group, ())
-        for destination in board.places[device_id].sheet.destinations(group)
+        destination for place in board.tally.places(group) for destination in place.sheet.destinations(group)
     ]
     names = {host.name: None for destination in destinations for host in destination.each if host.named}
     return {

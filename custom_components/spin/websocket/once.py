@@ -11,6 +11,7 @@ from homeassistant.loader import async_get_integration
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN
+from ..judgement.outages import Service
 from . import table as tables
 from . import timeline as timelines
 from .asking import COUNT, FOCUS, WINDOW, WORD, WORD_OR_NONE, Message, for_readers
@@ -20,7 +21,6 @@ from .details import details as known
 from .flags import BY_NAME
 from .gateways import gateway_rows
 from .lookup import find
-from .standing import Service
 
 # One page of the table is made at a time: with thousands of destinations that takes a while.
 DATA_TABLE_LOCK: HassKey[asyncio.Lock] = HassKey(f"{DOMAIN}_table_lock")

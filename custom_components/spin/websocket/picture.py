@@ -9,10 +9,12 @@ import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..judgement.outages import Service
 from . import flags as flag
 from . import focus as focused
-from .board import NO_SUMS, Board, Place
+from .board import Board
 from .column import Column, size
+from .place import Place
 from .rows import (
     FLAGS,
     RECEIVED,
@@ -29,7 +31,6 @@ from .rows import (
     link_row,
 )
 from .sheet import total
-from .standing import Service
 
 # Bytes of a snapshot with the default numbers of rows.
 SNAPSHOT = 40_000
@@ -133,7 +134,7 @@ class Picture:
         return first, *_rank(device_flags(place), sums.sent, sums.received)
 
     def _ranked_groups(self) -> list[str]:
-        groups = self.board.groups
+        groups = self.board.tally.groups
         chosen = heapq.nlargest(
             self.wish.destinations,
             (group for group, sums in groups.items() if sums.shown or group == self.wish.destination),
@@ -152,7 +153,7 @@ class Picture:
             (LinkKey(device_id, group), link)
             for group in groups
             if group in self.groups
-            for device_id in self.board.talkers.get(group, ())
+            for device_id in self.board.tally.talkers.get(group, ())
             if device_id in self.devices
             if (link := link_of(self.board, device_id, group)).is_shown or self.wish.destination
         ]
@@ -214,11 +215,11 @@ class Picture:
         if (place := self._place) is not None:
             link, places, destinations = place.hosts, [place], place.sums.shown
         elif group is not None:
-            places = [board.places[device_id] for device_id in board.talkers.get(group, ())]
+            places = board.tally.places(group)
             link = total(place.sheet.links[group] for place in places)
             destinations = int(bool(places))
         else:
-            link, places, destinations = board.hosts, list(board.places.values()), board.shown
+            link, places, destinations = board.tally.hosts, list(board.places.values()), board.tally.shown
         return {
             "devices": len(places),
             "destinations": destinations,
@@ -232,10 +233,10 @@ class Picture:
 
     def _make_more(self) -> dict[str, int]:
         board = self.board
-        here = sum(1 for group in self.groups if board.groups.get(group, NO_SUMS).shown)
+        here = sum(1 for group in self.groups if board.tally.sums(group).shown)
         return {
             "devices": max(0, len(board.places) - len(self.devices)),
-            "groups": 0 if self.wish.device else max(0, board.shown - here),
+            "groups": 0 if self.wish.device else max(0, board.tally.shown - here),
             "hosts": len(self._waiting),
         }
 
@@ -289,7 +290,7 @@ class Picture:
 
     def _update_group(self, group: str, found: dict[str, list[Row | None]]) -> set[LinkKey]:
         """Return the links that are to be seen because the group is new in the picture."""
-        sums = self.board.groups.get(group, NO_SUMS)
+        sums = self.board.tally.sums(group)
         is_new = group not in self.groups
         if is_new and (
             self.wish.device
@@ -298,7 +299,7 @@ class Picture:
         ):
             return set()
         found["groups"].append(self.groups.put(group, group_row(self.board, group)))
-        return {LinkKey(talker, group) for talker in self.board.talkers[group]} if is_new else set()
+        return {LinkKey(talker, group) for talker in self.board.tally.talkers[group]} if is_new else set()
 
     def _update_link(self, key: LinkKey, found: dict[str, list[Row | None]]) -> None:
         if self.wish.destination not in {None, key.group}:

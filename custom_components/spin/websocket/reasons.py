@@ -52,8 +52,7 @@ def _of_alarms(
         yield {"code": "unanswered", "since": min(out), "count": counted.unanswered}
     if counted.blocked:
         yield {"code": "refused", "count": counted.blocked}
-    judged = getattr(device, "judged", None)
-    firmware = judged and judged.firmware
+    firmware = device.judged.firmware
     first = min(host.first for _, host in pairs)
     if firmware is not None and abs(first - firmware.at) <= FIRMWARE_WINDOW:
         yield {"code": "firmware_changed", "from": firmware.former, "to": firmware.version, "at": firmware.at}

@@ -6,7 +6,8 @@ from ..destination import Destination
 from ..hosts import Host
 from . import flags as flag
 from . import text
-from .board import NO_SUMS, Board, Place
+from .board import Board
+from .place import Place
 from .sheet import NOTHING, Link
 from .standing import Standing
 
@@ -52,14 +53,14 @@ def device_row(place: Place) -> Row:
 
 def group_row(board: Board, group: str) -> Row:
     """Return a row of `groups`."""
-    sums = board.groups.get(group, NO_SUMS)
+    sums = board.tally.sums(group)
     return [
         text.host(group),
         sums.flags,
         sums.sent,
         sums.received,
         sums.links,
-        board.host_count(group),
+        board.tally.host_count(group),
         sums.new,
         sums.blocked,
         sums.failed,

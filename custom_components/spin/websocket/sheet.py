@@ -4,16 +4,17 @@ A sheet is kept current at the cost of what has changed: a destination's traffic
 when there was some, or when the window has slid on over some.
 """
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from typing import NamedTuple
 
 from ..destination import Destination, Key
 from ..device import Device
 from ..hosts import Host
+from ..judgement.outages import Service
 from ..models import RowCounters
 from ..windows import WINDOWS, begin
 from . import flags as flag
-from .standing import Service, Standing
+from .standing import Standing
 
 
 class Link(NamedTuple):
@@ -100,8 +101,14 @@ class Sheet:
             for host in destination.each:
                 yield Service(host.name, destination.key.protocol, destination.key.port)
 
-    def refresh(self, standing: Standing, now: float) -> list[Change]:
-        """Bring it up to date; return the links of all groups that something happened to."""
+    def refresh(self, standing: Standing, now: float, grown: Collection[Key] = frozenset()) -> list[Change]:
+        """Bring it up to date; return the links of all groups that something happened to.
+
+        Args:
+            standing: how the hosts are judged
+            now: when the window ends
+            grown: with whom there was traffic since it was refreshed last
+        """
         since = begin(WINDOWS[self._window], now)
         slid, self._begin = since != self._begin, since
         judged, self.standing = standing is not self.standing, standing
@@ -111,7 +118,7 @@ class Sheet:
             key = destination.key
             cell = self._cells.get(key)
             stamp = _stamp(destination.each)
-            if cell is None or cell.stamp != stamp or (slid and any(cell.traffic)):
+            if cell is None or cell.stamp != stamp or key in grown or (slid and any(cell.traffic)):
                 traffic = destination.window(self._window, now)
             elif judged:
                 traffic = cell.traffic

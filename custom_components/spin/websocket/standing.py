@@ -2,22 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from ..destination import Key
 from ..hosts import ALLOWED, LEARNED, NEW, Host
+from ..judgement.outages import Service
 from ..rules import ALLOW
 from . import flags as flag
 from .rulebook import Decision, RuleBook
-
-
-class Service(NamedTuple):
-    """A full name, or an address without one, with protocol and port."""
-
-    host: str
-    protocol: str
-    port: int
-
 
 _VERDICTS = {LEARNED: flag.LEARNING, NEW: flag.NEW, ALLOWED: flag.ALLOWED}
 
@@ -29,12 +20,12 @@ class Standing:
     Args:
         book: the rules
         automatic: the targets of the rules for this device that a reaction made
-        failed: what does not answer, as (host, protocol, port)
+        failed: what does not answer
     """
 
     book: RuleBook
     automatic: frozenset[str | None] = frozenset()
-    failed: Collection[tuple[str, str, int]] = frozenset()
+    failed: Collection[Service] = frozenset()
 
     def decision(self, host: Host) -> Decision | None:
         """Return the rule for destinations that holds for a host."""
@@ -47,7 +38,7 @@ class Standing:
     def flags(self, key: Key, host: Host) -> int:
         """Return the flags of a host, apart from a block of the whole device."""
         found = _VERDICTS[host.verdict]
-        if self.failed and (host.name, key.protocol, key.port) in self.failed:
+        if self.failed and Service(host.name, key.protocol, key.port) in self.failed:
             found |= flag.FAILED
         decision = self.decision(host)
         return found if decision is None else self._ruled(found, decision)
