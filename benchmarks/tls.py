@@ -16,7 +16,6 @@ from benchmarks.site import INTERVAL, Site, site
 from tests.agent.tls_hellos import real
 from tests.home.household import HUE
 
-_RATE = 1000
 _DESTINATIONS = 200
 _PORTS = {"no hello": 8000, "a hello": 8443}
 
@@ -25,13 +24,15 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tls", description=__doc__)
     parser.add_argument("--seconds", type=int, default=40)
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--rate", type=int, default=1000, help="connections a second (default 1000)")
+    options = parser.parse_args()
+    seconds, rate = options.seconds, options.rate
     with site() as built:
         for first, (label, port) in enumerate(_PORTS.items()):
-            _cost(built, port, range(first * 1000, first * 1000 + 1000))  # rows and names begin
-            start = 10_000 + first * seconds * _RATE
-            cost = _cost(built, port, range(start, start + seconds * _RATE))
-            print(f"CPU-s per 100,000 connections at {_RATE}/s, {label}: {cost:.3f}", flush=True)
+            _cost(built, port, range(first * 1000, first * 1000 + 1000), rate)  # rows and names begin
+            start = 10_000 + first * seconds * rate
+            cost = _cost(built, port, range(start, start + seconds * rate), rate)
+            print(f"CPU-s per 100,000 connections at {rate}/s, {label}: {cost:.3f}", flush=True)
         rows = built.reader.rows[HUE.mac].values()
         named = {
             row["name"] for row in rows if row["port"] == _PORTS["a hello"] and row["name_source"] == "tls"
@@ -39,7 +40,7 @@ def main() -> None:
         print(f"servers with a name: {len(named)} of {_DESTINATIONS}")
 
 
-def _cost(built: Site, port: int, serials: range) -> float:
+def _cost(built: Site, port: int, serials: range, rate: int) -> float:
     exchanges = []
     for number in range(_DESTINATIONS):
         hello = (
@@ -50,7 +51,7 @@ def _cost(built: Site, port: int, serials: range) -> float:
         exchanges.append(connection(built.wires, IPv4Address("198.18.4.1") + number, port, hello))
     before = cpu_seconds(built.agent.pid)
     with both_sides(built) as sides:
-        send(sides, Load(exchanges, serials, _RATE))
+        send(sides, Load(exchanges, serials, rate))
     time.sleep(INTERVAL + 2)
     return (cpu_seconds(built.agent.pid) - before) * 100_000 / len(serials)
 
