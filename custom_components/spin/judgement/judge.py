@@ -187,7 +187,8 @@ class Judge:
                 return
 
     def _attempts(self, device: Device, grown: Iterable[Grown]) -> Iterable[Finding]:
-        for one in grown:
+        # Of one message's rows, what was tried first is told first.
+        for one in sorted(grown, key=lambda each: each.row.first):
             if not one.growth.blocked or not self._home.is_blocked(device, one.row):
                 continue
             count = one.growth.blocked
