@@ -151,6 +151,9 @@ export const dialogStyle = css`
   .timeline b {
     font-weight: 500;
   }
+  .timeline .second {
+    color: var(--spin-dim);
+  }
   .icon.alarm {
     fill: var(--spin-blocked);
   }

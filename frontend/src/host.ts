@@ -7,7 +7,7 @@ export function hostName(host: string, group = host): TemplateResult {
   const end = plain(group);
   const whole = shown === end || !shown.endsWith(`.${end}`);
   const head = whole ? "" : shown.slice(0, -end.length);
-  return html`<bdi class="host" dir="ltr" title=${shown}
-    ><span class="head">${head}</span><span class="tail">${whole ? shown : end}</span></bdi
+  return html`<span class="host" title=${shown}
+    ><bdi dir="ltr">${head}<span class="tail">${whole ? shown : end}</span></bdi></span
   >`;
 }

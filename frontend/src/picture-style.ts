@@ -156,8 +156,11 @@ export const pictureStyle = css`
     white-space: nowrap;
     font-weight: 500;
   }
-  .name .head {
+  .name .host {
     font-weight: 400;
+  }
+  .name .tail {
+    font-weight: 500;
   }
   .text .second {
     font-size: 12px;

@@ -136,26 +136,15 @@ export const base = css`
     background: var(--spin-tonal);
     font-weight: 500;
   }
+  /* What is too long is cut off in front: the end says whose it is. */
   .host {
-    display: inline-flex;
+    display: inline-block;
     max-width: 100%;
-    min-width: 0;
+    overflow: hidden;
+    text-overflow: ellipsis;
+    white-space: nowrap;
+    direction: rtl;
     vertical-align: bottom;
-  }
-  .host .head {
-    overflow: hidden;
-    text-overflow: ellipsis;
-    white-space: nowrap;
-  }
-  .host .tail {
-    flex: none;
-    white-space: nowrap;
-    max-width: 100%;
-    overflow: hidden;
-    text-overflow: ellipsis;
-  }
-  .row-end {
-    margin-inline-start: auto;
   }
   .buttons {
     display: flex;

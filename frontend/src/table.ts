@@ -257,7 +257,7 @@ export class TableList {
         <button>
           ${hostName(host, group)}
           <span class="second dim"
-            ><span class="often">${badges} <bdi>${device}</bdi> · </span>${service(words, protocol, port)}</span
+            ><span class="often">${badges.map((badge) => html`${badge} · `)}<bdi>${device}</bdi> · </span>${service(words, protocol, port)}</span
           >
         </button>
       </td>

@@ -97,8 +97,6 @@ def whole(*, port: int | None = None, speed: float = 10.0, interval: int = 1) ->
             home(*RESIDENTS) as house,
             agents.running(Agent(house, broker, folder, interval=interval)) as agent,
         ):
-            for resident in RESIDENTS:
-                house.start_device(resident.label, resident.label, "--speed", str(speed))
             assistant.onboard()
             assistant.wait_until_running()
             assistant.add_mqtt(
@@ -107,4 +105,8 @@ def whole(*, port: int | None = None, speed: float = 10.0, interval: int = 1) ->
                 password=broker.password,
                 protocol=broker.protocol,
             )
-            yield Whole(house, agent, assistant, assistant.accept_discovered_gateway())
+            entry = assistant.accept_discovered_gateway()
+            # The agent has said that it is there: it hears the devices' first lookups too.
+            for resident in RESIDENTS:
+                house.start_device(resident.label, resident.label, "--speed", str(speed))
+            yield Whole(house, agent, assistant, entry)
