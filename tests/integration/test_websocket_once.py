@@ -12,6 +12,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUs
 from reading import (
     ALLOWED,
     BLOCKED,
+    FAILED,
     LEARNING,
     NEW,
     PARTLY,
@@ -23,6 +24,7 @@ from reading import (
     two_devices,
 )
 
+from custom_components.spin.judgement.judged import Firmware
 from custom_components.spin.rulings import Ruling
 
 
@@ -320,3 +322,60 @@ async def test_details_without_a_message_since_the_start(
     assert found["raw"] is None
     assert found["total"]["sent"] == 1248
     assert not found["flags"] & (QUIET | ALLOWED)
+
+
+async def test_details_of_time_servers(
+    hass: HomeAssistant, home: None, client: Client, gateway: Gateway
+) -> None:
+    requests = [START + 6.0, START + 38.0, START + 70.0, START + 170.0]
+    ntp = row("pool.ntp.org", protocol="udp", port=123, address="198.51.100.9", requests=requests)
+    gateway.flows(ntp, seq=2)
+    await hass.async_block_till_done()
+    about = {"group": "ntp.org", "host": "pool.ntp.org", "protocol": "udp", "port": 123}
+    found = await client.ask("details", window="1h", device=device_id(hass, HUE), **about)
+    assert found["evidence"][0] == {"code": "time_sync", "interval": 54.7, "short": 0.667}
+
+
+async def test_details_of_what_does_not_answer(
+    hass: HomeAssistant, home: None, client: Client, gateway: Gateway
+) -> None:
+    gateway.flows(row(connections=4, unanswered=3, last=START + 9), seq=2)
+    await hass.async_block_till_done()
+    gateway.flows(row(connections=7, unanswered=6, last=START + 60), seq=12)
+    await hass.async_block_till_done()
+    reader = await client.look(device=device_id(hass, HUE))
+    assert reader.hosts()["ws.meethue.com"][4] & FAILED
+    assert reader.groups()["meethue.com"][1] & FAILED
+    assert reader.devices()["Philips-hue"][3] & FAILED
+    assert reader.has["summary"]["failed"] == 1
+    assert hosts(await client.ask("table", window="1h", filter=["failed"])) == ["ws.meethue.com"]
+    found = await client.ask(
+        "details", device=device_id(hass, HUE), **of_host("ws.meethue.com", "meethue.com")
+    )
+    assert found["flags"] & FAILED
+    assert found["evidence"][0] == {
+        "code": "unanswered",
+        "since": pytest.approx(time.time(), abs=90),
+        "count": 6,
+    }
+    gateway.flows(row(connections=8, unanswered=6, received_bytes=9999, last=START + 70), seq=14)
+    while reader.hosts()["ws.meethue.com"][4] & FAILED:
+        await reader.delta()
+
+
+async def test_details_after_an_update(
+    hass: HomeAssistant, home: None, client: Client, gateway: Gateway, spin: MockConfigEntry
+) -> None:
+    device = spin.runtime_data.devices[HUE]
+    device.judged.firmware = Firmware("1.66.0", "1.67.0", time.time() - 60)
+    device.lookups["www.quiet.example"] = time.time()
+    gateway.flows(
+        row("www.quiet.example", address="203.0.113.97", connections=0, sent_bytes=0, received_bytes=0), seq=2
+    )
+    await hass.async_block_till_done()
+    about = of_host("www.quiet.example", "quiet.example")
+    found = await client.ask("details", device=device_id(hass, HUE), **about)
+    assert found["evidence"][0] == {
+        "code": "firmware_changed", "from": "1.66.0", "to": "1.67.0", "at": device.judged.firmware.at,
+    }  # fmt: skip
+    assert found["evidence"][1] == {"code": "lookup_only", "count": 1}

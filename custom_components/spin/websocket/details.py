@@ -17,7 +17,7 @@ from . import text
 from .block import block_of_hosts
 from .desk import Desk, desks
 from .lookup import NotFoundError
-from .reasons import Pair, reasons_of, total
+from .reasons import Pair, reasons_of, service_of, total
 from .rows import fields_of, flags_of
 
 MAX_ROWS = 50
@@ -42,7 +42,7 @@ def details(desk: Desk, device: Device, about: About, window: str, now: float) -
     """
     destinations = [each for each in device.destinations if each.key.group == about.group]
     group = [(destination, host) for destination in destinations for host in destination.each]
-    pairs = [pair for pair in group if about.service in {None, _service(pair)}]
+    pairs = [pair for pair in group if about.service in {None, service_of(pair)}]
     if not pairs:
         raise NotFoundError("the device is not known to talk to this")
     hosts = tuple(host for _, host in pairs)
@@ -50,6 +50,7 @@ def details(desk: Desk, device: Device, about: About, window: str, now: float) -
     in_window = total(host.window(window, now) for host in hosts)
     flags = _flags(desk, device, pairs)
     names = {host.name: None for _, host in group if host.named}
+    time_sync = desk.coordinator.study.record(device.mac).time_sync
     return {
         "device": desk.device_id(device),
         "device_name": desk.name(device),
@@ -64,7 +65,7 @@ def details(desk: Desk, device: Device, about: About, window: str, now: float) -
         "name_source": next((host.name_source for host in hosts if host.name_source), None),
         "window": _counts(in_window),
         "total": _counts(total(host.counters for host in hosts)),
-        "evidence": reasons_of(device, pairs, _out(device, pairs), only_device=not also),
+        "evidence": reasons_of(device, time_sync, pairs, only_device=not also),
         "names": [text.host(name) for name in names][:MAX_ROWS],
         "addresses": _addresses(hosts),
         "hosts": [] if about.service else list(_hosts(desk, device, pairs[:MAX_ROWS], window, now)),
@@ -73,11 +74,6 @@ def details(desk: Desk, device: Device, about: About, window: str, now: float) -
         "topic": f"{desk.topic}/device/{device.mac}/flows",
         "raw": _raw(device.last_message, hosts),
     }
-
-
-def _service(pair: Pair) -> Service:
-    destination, host = pair
-    return Service(host.name, destination.key.protocol, destination.key.port)
 
 
 def _flags(desk: Desk, device: Device, pairs: Sequence[Pair]) -> int:
@@ -94,11 +90,6 @@ def _flags(desk: Desk, device: Device, pairs: Sequence[Pair]) -> int:
 
 def _looked_up(device: Device, hosts: Iterable[Host]) -> float | None:
     return max((device.lookups[host.name] for host in hosts if host.name in device.lookups), default=None)
-
-
-def _out(device: Device, pairs: Iterable[Pair]) -> list[float]:
-    out = device.judged.outages.out
-    return [out[service] for pair in pairs if (service := _service(pair)) in out]
 
 
 def _counts(counters: RowCounters) -> dict[str, int]:
