@@ -90,6 +90,7 @@ POLICY_TIMEOUT: Final = 5.0
 # Switches turned in one automation step come within this time and become one policy.
 POLICY_GATHER: Final = 0.02
 SNAPSHOT_COOLDOWN: Final = 2.0
+SUBSCRIBE_TIMEOUT: Final = 3.0
 # The gateway has answered a request for all rows by then; who is not among them, it does not know.
 CATCH_UP: Final = 15.0
 # A gateway's clock that is off by more is not corrected by the delay of its messages.

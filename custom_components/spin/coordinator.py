@@ -1,5 +1,6 @@
 """One gateway: what it says, which devices it has, whether it can be relied upon."""
 
+import asyncio
 import json
 import logging
 import time
@@ -24,6 +25,7 @@ from .const import (
     MAX_DEVICES_SEEN,
     QOS,
     SNAPSHOT_COOLDOWN,
+    SUBSCRIBE_TIMEOUT,
     TICK,
 )
 from .decisions import Decisions
@@ -397,5 +399,15 @@ class SpinCoordinator:
         await mqtt.async_publish(self.hass, f"{self._root}/command", json.dumps(command), QOS)
 
     async def subscribe(self, topic: str, handler: Handler) -> CALLBACK_TYPE:
-        """Listen to a topic of the gateway (see Listener); returns how to end it."""
-        return await self._listener.subscribe(topic, handler)
+        """Listen to a topic of the gateway (see Listener); returns how to end it, when the broker knows."""
+        unsubscribe = await self._listener.subscribe(topic, handler)
+        known = asyncio.Event()
+        stop = mqtt.async_on_subscribe_done(self.hass, f"{self._root}/{topic}", QOS, known.set)
+        try:
+            async with asyncio.timeout(SUBSCRIBE_TIMEOUT):
+                await known.wait()
+        except TimeoutError:
+            _LOGGER.debug("The broker has not confirmed a subscription to %s", topic)
+        finally:
+            stop()
+        return unsubscribe

@@ -434,3 +434,17 @@ def test_chunks() -> None:
     ):
         with pytest.raises(WireError):
             check_chunk(wrong, first=False)
+
+
+async def test_a_broker_that_does_not_confirm(
+    hass: HomeAssistant, capturing: Capturing, hue: str, spin: MockConfigEntry
+) -> None:
+    with (
+        patch("custom_components.spin.coordinator.SUBSCRIBE_TIMEOUT", 0.01),
+        patch("homeassistant.components.mqtt.async_on_subscribe_done", return_value=lambda: None),
+    ):
+        await start(hass, hue)
+    capturing.chunk(HEADER)
+    capturing.end(24)
+    await settle(hass, spin)
+    assert len(await spin.runtime_data.study.captures.listed()) == 1

@@ -281,8 +281,9 @@ def test_what_was_before_the_block_is_no_attempt() -> None:
     experiment = Experiment("a", "cloud_lost", 1000, 1600)
     experiment.take([growth("ws.meethue.com", 998, connections=1, sent_bytes=90)], 996, 0, ())
     assert experiment.in_order() == []
-    experiment.take([growth("ws.meethue.com", 998, connections=1, blocked=1)], 996, 0, ())
-    assert experiment.in_order()[0][1].first == 1000
+    experiment.take([growth("ws.meethue.com", 998, connections=1, blocked=2, received_bytes=90)], 996, 0, ())
+    ((_, attempt),) = experiment.in_order()
+    assert (attempt.first, attempt.count, attempt.answer) == (1000, 2, "refused")
     experiment.take([growth("quiet.example", 1001)], 1000, 0, ())
     assert len(experiment.attempts) == 1
 

@@ -103,9 +103,13 @@ class Experiment:
             if not (new.blocked or new.connections or new.sent_bytes):
                 continue
             first = max(row.first, start) - shift
-            if first < self.started and self.blocks and not new.blocked:
-                continue  # it may have been before the Internet was gone
-            self._add(contact_of(row), new, (max(first, self.started), row.last - shift), usual)
+            counted = new
+            if first < self.started and self.blocks:
+                if not new.blocked:
+                    continue
+                # What else the interval has may have been before the Internet was gone.
+                counted = RowCounters(blocked=new.blocked)
+            self._add(contact_of(row), counted, (max(first, self.started), row.last - shift), usual)
 
     def _add(
         self, contact: Contact, new: RowCounters, times: tuple[float, float], usual: Collection[Contact]

@@ -76,7 +76,7 @@ def _experiments(hass: HomeAssistant, connection: ActiveConnection, message: dic
 @require_admin
 @async_response
 async def _captures(hass: HomeAssistant, connection: ActiveConnection, message: dict[str, Any]) -> None:
-    """Answer with the captures that are over, and how far the others are."""
+    """Answer with the captures that are over, how far the others are, and why the last one ended."""
     listed = await hass.async_add_executor_job(capture_files.listed, folder_of(hass))
     running = [
         {
@@ -93,8 +93,14 @@ async def _captures(hass: HomeAssistant, connection: ActiveConnection, message: 
         for entry in hass.config_entries.async_loaded_entries(DOMAIN)
         for mac, run in entry.runtime_data.study.captures.running.items()
     ]
+    ended = {
+        entry.runtime_data.gateway: last[1]
+        for entry in hass.config_entries.async_loaded_entries(DOMAIN)
+        if (last := entry.runtime_data.study.captures.last) is not None
+    }
     connection.send_result(
-        message["id"], {"captures": [capture.as_dict() for capture in listed], "running": running}
+        message["id"],
+        {"captures": [capture.as_dict() for capture in listed], "running": running, "ended": ended},
     )
 
 
