@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from homeassistant.core import callback
+from homeassistant.const import EVENT_CORE_CONFIG_UPDATE
+from homeassistant.core import Event, callback
 from homeassistant.exceptions import HomeAssistantError
 
 from .. import evidence
@@ -73,10 +74,15 @@ class Judgement:
     @callback
     def listen(self) -> None:
         """Listen to what other integrations say of the firmware of the devices."""
+        on_unload = self._home.entry.async_on_unload
         for stop in self._watch.listen():
-            self._home.entry.async_on_unload(stop)
+            on_unload(stop)
+        on_unload(self._hass.bus.async_listen(EVENT_CORE_CONFIG_UPDATE, self._settings_changed))
         for device in list(self._home.devices.values()):
             self._look(device)
+
+    async def _settings_changed(self, _event: Event[Any]) -> None:
+        await self.prepare()
 
     def _look(self, device: Device) -> None:
         for mac in device.macs:
