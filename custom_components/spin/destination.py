@@ -116,6 +116,10 @@ class Destination:
         self.each = (*(known for known in self.each if known not in stale), host)
         return stale
 
+    def remove(self, host: Host) -> None:
+        """Forget a host, and what was counted with it."""
+        self.each = tuple(known for known in self.each if known is not host)
+
     def _absorb(self, host: Host) -> None:
         if self.rest is None:
             self.rest = Host("", host.verdict, host.first, named=False)

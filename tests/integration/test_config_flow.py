@@ -26,7 +26,7 @@ from custom_components.spin.options import Options
 
 @pytest.fixture(autouse=True)
 def impatient() -> Generator[None]:
-    with patch("custom_components.spin.config_flow.HEAR_TIMEOUT", 0.1):
+    with patch("custom_components.spin.config_flow.HEAR_TIMEOUT", 0.5):
         yield
 
 

@@ -32,6 +32,7 @@ def placeholders(text: str) -> set[str]:
 
 ENGLISH = texts("en")
 ISSUES = KNOWN_PROBLEMS | {"gateway_problem", "too_many_devices", "protocol_too_new", "protocol_too_old"}
+ISSUES |= {"memory_full", "memory_lost"}
 
 
 def test_dutch_is_complete() -> None:
