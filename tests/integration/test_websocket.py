@@ -604,3 +604,24 @@ async def test_what_entities_say(hass: HomeAssistant, client: Client, gateway: G
     entities.async_update_entity(reaction, disabled_by=er.RegistryEntryDisabler.USER)
     reader = await client.look(device=device_id(hass, HUE))
     assert reader.has["focus"]["reaction"] is None
+
+
+async def test_a_focus_is_told_of_itself(hass: HomeAssistant, client: Client, gateway: Gateway) -> None:
+    await two_devices(hass, gateway)
+    at_it = await client.look(destination="meethue.com", devices=1)
+    assert list(at_it.links()) == [("camera", "meethue.com")]
+    focused = await client.look(device=device_id(hass, HUE), destinations=1)
+    assert focused.has["more"]["hosts"] == 2
+    gateway.flows(
+        row("diagnostics.meethue.com", address="198.51.100.8", sent_bytes=200),
+        row("pool.ntp.org", protocol="udp", port=123, address="198.51.100.9", sent_bytes=96),
+        row("www.usual.example", address="203.0.113.80", sent_bytes=5),
+        seq=2,
+    )
+    while at_it.groups()["meethue.com"][2] == 1296:
+        await at_it.delta()
+    assert list(at_it.links()) == [("camera", "meethue.com")]
+    while focused.has["more"]["hosts"] != 3:
+        await focused.delta()
+    assert list(focused.hosts()) == ["ws.meethue.com"]
+    assert list(focused.groups()) == ["meethue.com"]

@@ -165,7 +165,8 @@ class Board:
             self.tally.move(place, group, link, NOTHING)
         del self.places[place.device_id]
         self._pending.pop(place.device_id, None)
-        self._new_edition()
+        if self.edition:
+            self._new_edition()
 
     def _new_edition(self) -> None:
         self._editions += 1

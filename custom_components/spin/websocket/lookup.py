@@ -25,7 +25,7 @@ def find(hass: HomeAssistant, device_id: str) -> tuple[Desk, Device]:
     if entry is not None and config is not None and config.state is ConfigEntryState.LOADED:
         desk = Desk(config.runtime_data)
         mac = mac_of(entry, desk.coordinator.gateway)
-        device = desk.coordinator.devices.get(mac) if mac else None
+        device = desk.coordinator.roster.find(mac) if mac else None
         if device is not None:
             return desk, device
     raise NotFoundError(f"no device {device_id[:64]!r}")

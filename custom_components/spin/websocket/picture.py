@@ -280,9 +280,7 @@ class Picture:
         return True
 
     def _update_device(self, device_id: str, found: dict[str, list[Row | None]]) -> None:
-        place = self.board.places.get(device_id)
-        if place is None:
-            return
+        place = self.board.places[device_id]
         if device_id in self.devices or self._may_append(
             self.devices, self.wish.devices, device_flags(place)
         ):
@@ -308,18 +306,14 @@ class Picture:
             return
         link = link_of(self.board, *key)
         if key not in self.links:
-            urgent = link.flags & flag.URGENT
-            if not link.is_shown or (self._links_cut and not urgent):
-                return
-            if not self._may_append(self.links, 0 if self._links_cut else MAX_LINKS, link.flags):
+            # Links that did not fit into the snapshot do not come one by one either.
+            limit = 0 if self._links_cut else MAX_LINKS
+            if not link.is_shown or not self._may_append(self.links, limit, link.flags):
                 return
         found["links"].append(self.links.put(key, self._link_row(key)))
 
     def _update_hosts(self, group: str, found: dict[str, list[Row | None]]) -> None:
-        place = self._place
-        if place is None:
-            return
-        there = self._hosts_of(place, group)
+        there = self._hosts_of(self.board.places[str(self.wish.device)], group)
         found["hosts"] += self._forget_hosts(group, {service for _, service, _ in there})
         for _, service, fields in there:
             if service not in self.hosts and not self._may_append(

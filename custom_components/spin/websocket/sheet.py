@@ -81,11 +81,6 @@ class Sheet:
         self._cells: dict[Key, Cell] = {}
         self._keys: dict[str, dict[Key, None]] = {}
 
-    @property
-    def size(self) -> int:
-        """How many destinations it knew when it was refreshed last."""
-        return len(self._cells)
-
     def is_due(self, now: float) -> bool:
         """Return whether the window has slid on."""
         return begin(WINDOWS[self._window], now) != self._begin
