@@ -223,8 +223,11 @@ def encode_interval(first: bytes, last: bytes, timeout: float | None) -> bytes:
     return element + start + after.to_bytes(size, "big") + _ENDS
 
 
-def counters(body: memoryview, key_bytes: int) -> Iterator[tuple[bytes, bytes]]:
-    """Return (key, counter as in COUNTER) of each element in a message about a set with counters."""
+def counters(body: memoryview, key_bytes: int) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Return (key, counter as in COUNTER, milliseconds to the end) of each element in a message of a dump.
+
+    The milliseconds are 8 bytes in network byte order: most elements did not change and need no decoding.
+    """
     payload = next(
         (value for kind, value in attributes(body[len(HEAD) :]) if kind == _ELEM_LIST_ELEMENTS), None
     )
@@ -237,7 +240,7 @@ def counters(body: memoryview, key_bytes: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 # What all elements of a set usually have in common: headers, key, the expression's name, counter, expiry.
-_LAYOUTS: Final = {size: struct.Struct(f"=12x{size}s24x{COUNTER.size}s12x") for size in (16, 40)}
+_LAYOUTS: Final = {size: struct.Struct(f"=12x{size}s24x{COUNTER.size}s4x8s") for size in (16, 40)}
 
 
 def _uniform(payload: memoryview, layout: struct.Struct) -> bool:
@@ -253,16 +256,19 @@ def _uniform(payload: memoryview, layout: struct.Struct) -> bool:
     return alike and layout.unpack(first) == next(_parsed_counters(first), None)
 
 
-def _parsed_counters(payload: memoryview) -> Iterator[tuple[bytes, bytes]]:
+def _parsed_counters(payload: memoryview) -> Iterator[tuple[bytes, bytes, bytes]]:
     for _, encoded in attributes(payload):
         key = counter = None
+        left = b""
         for kind, value in attributes(encoded):
             if kind == _ELEM_KEY:
                 key = _value(value)
             elif kind == _ELEM_EXPR:
                 counter = _counter(value)
+            elif kind == _ELEM_EXPIRATION:
+                left = bytes(value)
         if key is not None and counter is not None:
-            yield key, COUNTER.pack(counter[1], _BETWEEN, counter[0])
+            yield key, COUNTER.pack(counter[1], _BETWEEN, counter[0]), left
 
 
 def counter_object(body: memoryview) -> tuple[int, int]:

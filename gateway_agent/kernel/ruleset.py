@@ -22,6 +22,9 @@ or to it; an NTP client's request; a TLS client's hello."""
 COUNTED: Final = ("sent", "received", "opened", "answered", "empty", "blocked")
 """Accounting sets, each for IPv4 (suffix 4) and IPv6 (suffix 6)."""
 
+COUNTED_SECONDS: Final = 86_400
+"""How long the kernel keeps what was counted; each packet begins that time anew."""
+
 LEVELS: Final = ("device_allow", "device_block", "everyone_allow", "everyone_block")
 """Rule sets in the order in which they decide: MAC . address pairs; with `_networks` the intervals."""
 
@@ -352,7 +355,7 @@ def _sets(version: str) -> str:
     address = f"ipv{version}_addr"
     lines = [
         f"set {name}{version} {{ type {address} . {address} . inet_proto . inet_service;"
-        " flags dynamic,timeout; timeout 1d; gc-interval 1m; counter; }"
+        f" flags dynamic,timeout; timeout {COUNTED_SECONDS}s; gc-interval 1m; counter; }}"
         for name in COUNTED
     ]
     for level in LEVELS:

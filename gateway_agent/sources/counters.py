@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from gateway_agent.kernel.nf_tables import COUNTER
-from gateway_agent.kernel.ruleset import COUNTED
+from gateway_agent.kernel.ruleset import COUNTED, COUNTED_SECONDS
 from gateway_agent.model import Flow, Traffic
 
 SENT, RECEIVED, OPENED, ANSWERED, EMPTY, BLOCKED = range(len(COUNTED))
@@ -54,8 +54,11 @@ class Counters:
         """Return the key of a flow."""
         return b"%b%b%c\0\0\0%b\0\0" % (flow.lan, flow.remote, flow.protocol, flow.port.to_bytes(2, "big"))
 
-    def update(self, column: int, key: Key, counter: bytes, now: float) -> None:
-        """Take a reading: `counter` as the kernel sends it (nf_tables.COUNTER)."""
+    def update(self, column: int, key: Key, counter: bytes, now: float, left: bytes = b"") -> None:
+        """Take a reading: `counter` and what is `left` of its time as the kernel sends them.
+
+        What is left tells when the last packet was counted; without it, that is now (nf_tables.counters).
+        """
         record = self._records.get(key)
         place = column * _COUNTER_BYTES
         if record is None:
@@ -73,7 +76,8 @@ class Counters:
         unanswered, late, _ = _TAIL.unpack_from(record, _TAIL_AT)
         _TAIL.pack_into(record, _TAIL_AT, unanswered, late, now)
         if column != ANSWERED:
-            self._count(column, key, new_packets - old_packets, new_bytes - old_bytes, now)
+            at = now - max(COUNTED_SECONDS - int.from_bytes(left, "big") / 1000, 0) if left else now
+            self._count(column, key, new_packets - old_packets, new_bytes - old_bytes, at)
         if column == OPENED:
             self._waiting.setdefault(key, deque()).append((now, new_packets))
         elif column == ANSWERED and unanswered > late:
@@ -184,8 +188,8 @@ class Counters:
     def _last_changes(self) -> Iterable[tuple[Key, float]]:
         return ((key, _TAIL.unpack_from(record, _TAIL_AT)[2]) for key, record in self._records.items())
 
-    def _count(self, column: int, key: Key, packets: int, size: int, now: float) -> None:
-        traffic = self._change(key, now)
+    def _count(self, column: int, key: Key, packets: int, size: int, at: float) -> None:
+        traffic = self._change(key, at)
         if column == SENT:
             traffic.sent_bytes += size
             traffic.sent_packets += packets
@@ -199,11 +203,14 @@ class Counters:
         elif column == BLOCKED:
             traffic.blocked += packets
 
-    def _change(self, key: Key, now: float) -> Traffic:
+    def _change(self, key: Key, at: float) -> Traffic:
         traffic = self._changes.get(key)
         if traffic is None:
-            traffic = self._changes[key] = Traffic(now, now)
-        traffic.last = now
+            traffic = self._changes[key] = Traffic(at, at)
+        elif at > traffic.last:
+            traffic.last = at
+        elif at < traffic.first:
+            traffic.first = at
         return traffic
 
     def _forget_waiting(self, key: Key, record: bytearray) -> None:

@@ -62,5 +62,5 @@ def _delete_elements(
     for message in table.commit(requests):
         if message.kind == nf_tables.DELSETELEM:
             column = COUNTED.index(nf_tables.set_of(message.body)[:-1])
-            for key, counter in nf_tables.counters(message.body, counters.key_bytes):
-                counters.update(column, key, counter, now)
+            for key, counter, left in nf_tables.counters(message.body, counters.key_bytes):
+                counters.update(column, key, counter, now, left)

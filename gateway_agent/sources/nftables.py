@@ -207,8 +207,8 @@ class NftablesSource:
                         if message is None:
                             yield
                             continue
-                        for key, counter in nf_tables.counters(message.body, counters.key_bytes):
-                            counters.update(column, key, counter, now)
+                        for key, counter, left in nf_tables.counters(message.body, counters.key_bytes):
+                            counters.update(column, key, counter, now, left)
                 counters.settle(now, answers_seen=self._answers_seen)
             self._tidy(now)
         except OSError as error:  # most likely the table is being put back; what it counts now comes later

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_agent.kernel.nf_tables import COUNTER
+from gateway_agent.kernel.ruleset import COUNTED_SECONDS
 from gateway_agent.model import Flow
 from gateway_agent.sources import baseline
 from gateway_agent.sources.counters import ANSWERED, BLOCKED, EMPTY, OPENED, RECEIVED, SENT, Counters
@@ -278,3 +279,17 @@ def test_a_new_run_without_readings_begins_with_what_is_there() -> None:
     counters.settle(13.0, answers_seen=True)
     sums = totals(counters)
     assert (sums["connections"], sums["unanswered"]) == (1, 1)
+
+
+def test_first_and_last_are_the_times_of_packets_where_the_kernel_tells() -> None:
+    """What is left of an element's time says when its last packet came; the reading may be seconds later."""
+    counters = Counters(4)
+    key = counters.key(FLOW)
+    for column, seconds_ago in ((SENT, 2), (RECEIVED, 1), (OPENED, 4)):
+        left = ((COUNTED_SECONDS - seconds_ago) * 1000).to_bytes(8, "big")
+        counters.update(column, key, counter(1, 100), 1000.0, left)
+    ((_, traffic),) = counters.take()
+    assert (traffic.first, traffic.last) == (996.0, 999.0)
+    counters.update(SENT, key, counter(2, 200), 1005.0, (2**40).to_bytes(8, "big"))
+    ((_, traffic),) = counters.take()
+    assert (traffic.first, traffic.last) == (1005.0, 1005.0), "never in the future"

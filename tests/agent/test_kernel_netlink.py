@@ -88,9 +88,19 @@ def test_a_comment_that_does_not_fit_is_left_out() -> None:
     assert nf_tables.read_element(encoded).comment is None  # type: ignore[union-attr]
 
 
-def test_interval_end_is_no_element() -> None:
-    (_, encoded) = next(attributes(nf_tables.interval_end(b"\1\2\3\4")))
-    assert nf_tables.read_element(encoded) is None
+@pytest.mark.parametrize("timeout", [None, 60.0])
+def test_an_interval_is_its_first_key_and_what_follows_its_last(timeout: float | None) -> None:
+    first, end = attributes(nf_tables.encode_interval(b"\1\2\3\4", b"\1\2\3\xff", timeout))
+    element = nf_tables.read_element(first[1])
+    assert element is not None
+    assert element.key == b"\1\2\3\4"
+    assert b"\1\2\4\0" in bytes(end[1])
+    assert nf_tables.read_element(end[1]) is None
+
+
+def test_nothing_follows_the_last_of_all_keys() -> None:
+    (only,) = attributes(nf_tables.encode_interval(b"\xff\0\0\0", b"\xff\xff\xff\xff", None))
+    assert nf_tables.read_element(only[1]) is not None
 
 
 @given(st.lists(st.binary(min_size=16, max_size=16), max_size=3000))
@@ -129,7 +139,8 @@ def test_counters_are_read_alike_fast_and_slow(version: int, data: st.DataObject
     # The kernel's headers carry no flag for nesting.
     body = HEAD + text(1, "spin") + text(2, "sent4") + nested(3, *encoded)
     found = [
-        (key, COUNTER.unpack(counter)) for key, counter in nf_tables.counters(memoryview(body), KEYS[version])
+        (key, COUNTER.unpack(counter))
+        for key, counter, _ in nf_tables.counters(memoryview(body), KEYS[version])
     ]
     assert [(key, size, packets) for key, (size, _, packets) in found] == [row[:3] for row in rows]
     assert len({between for _, (_, between, _) in found}) <= 1
@@ -141,7 +152,8 @@ def test_damaged_counters_never_crash(numbers: list[int], data: st.DataObject) -
     body = bytearray(HEAD + text(2, "sent4") + nested(3, encoded))
     for _ in range(data.draw(st.integers(1, 4))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
-    for key, counter in nf_tables.counters(memoryview(bytes(body)), 16):
+    for key, counter, left in nf_tables.counters(memoryview(bytes(body)), 16):
+        assert isinstance(left, bytes)
         assert len(counter) == COUNTER.size
         assert isinstance(key, bytes)
 

@@ -726,3 +726,16 @@ def test_without_accounting_nothing_is_pretended(lab: Lab, table: Table) -> None
     assert (told.connections, told.unanswered, told.empty) == (1, 0, 0)
     assert told.sent_bytes > 10
     source.close(now)
+
+
+def test_rows_tell_when_packets_came_not_when_they_were_read(attached: Attached, lab: Lab) -> None:
+    hue = lab.devices[0]
+    began = time.time()
+    exchange(hue, lab.wan, lab.remote4, 443, asks=100, answers=100)
+    ended = time.time()
+    time.sleep(1.2)
+    chunks = [chunk for later in (0.0, 1.0) for chunk in attached.source.read(time.time() + later)]
+    told = [traffic for chunk in chunks for flow, traffic in chunk if flow.port == 443]
+    assert sum(traffic.sent_packets for traffic in told) > 0
+    assert began - 0.1 <= min(traffic.first for traffic in told) <= ended + 0.1
+    assert max(traffic.last for traffic in told) <= ended + 0.5
