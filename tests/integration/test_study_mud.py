@@ -160,6 +160,16 @@ def test_hostile_files(text: str, reason: str) -> None:
     assert reason.lower() in str(caught.value).lower()
 
 
+def test_what_a_file_covers() -> None:
+    allowed = read(json.dumps(MAKERS))
+    assert allowed.covers(["cloud.lighting.example", "eu.cloud.lighting.example"], [])
+    assert not allowed.covers(["cloud.lighting.example", "lighting.example"], [])
+    assert not allowed.covers(["evilcloud.lighting.example"], ["198.51.100.7"])
+    assert allowed.covers([], ["198.51.100.7"])
+    assert not allowed.covers([], ["198.51.100.7", "2001:db8::1"])
+    assert not allowed.covers([], [])
+
+
 def test_too_many_targets() -> None:
     content = export("x", [Contact(f"h{n}.example", True, "tcp", 443) for n in range(256)], 0)
     assert len(read(json.dumps(content)).names) == MAX_TARGETS
@@ -270,6 +280,19 @@ async def test_export_and_import_with_everything_else_blocked(
     await call(hass, "import_mud", hue, content=makers)
     assert gateway.policy["devices"] == {}
     assert not spin.runtime_data.study.record(HUE).mud.enforced
+
+
+async def test_what_the_file_names_is_no_news(
+    hass: HomeAssistant, gateway: Gateway, hue: str, spin: MockConfigEntry
+) -> None:
+    spin.runtime_data.roster.skip_learning(spin.runtime_data.devices[HUE])
+    await call(hass, "import_mud", hue, content=json.dumps(MAKERS))
+    gateway.flows(row("cloud.lighting.example"), seq=2)
+    await hass.async_block_till_done()
+    assert hass.states.get("event.philips_hue_activity").attributes["event_type"] == "device_seen"
+    gateway.flows(row("elsewhere.example"), seq=3)
+    await hass.async_block_till_done()
+    assert hass.states.get("event.philips_hue_activity").attributes["destination"] == "elsewhere.example"
 
 
 async def test_remove(hass: HomeAssistant, gateway: Gateway, hue: str, spin: MockConfigEntry) -> None:

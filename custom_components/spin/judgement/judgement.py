@@ -27,6 +27,7 @@ from ..models import Flows, Mac, Row
 from ..options import Options
 from ..rules import BLOCK, decision
 from ..rulings import AUTOMATIC, Ruling
+from ..study.mud_file import Allowed
 from . import words
 from .firmware import FirmwareWatch
 from .judge import Judge, Surroundings
@@ -105,10 +106,12 @@ class Judgement:
         findings = self._judge.flows(device, flows, grown, now, over=device.learning.over)
         if findings and self._home.study.experiment_of(device.mac) is not None:
             findings = [self._expected(finding) for finding in findings]
+        elif findings and (mud := self._home.study.record(device.mac).mud) is not None:
+            findings = [self._expected(each) if _is_in(mud, each) else each for each in findings]
         self._see_to(findings)
 
     def _expected(self, finding: Finding) -> Finding:
-        """Return a finding of an experiment: the user provokes it, so that it is in the journal only."""
+        """Return a finding that the user provoked or foresaw: it is in the journal only."""
         if finding.kind == EVENT_NEW_DESTINATION and finding.destination is not None:
             finding.destination.verdict = LEARNED
         return Finding(
@@ -301,3 +304,12 @@ def _label(finding: Finding) -> str | None:
 
 def _versions(firmware: Firmware) -> dict[str, str]:
     return {"from": firmware.former, "to": firmware.version}
+
+
+def _is_in(mud: Allowed, finding: Finding) -> bool:
+    """Return whether a new destination is one that the imported MUD file names."""
+    return (
+        finding.kind == EVENT_NEW_DESTINATION
+        and finding.destination is not None
+        and mud.covers(finding.destination.names, finding.destination.addresses)
+    )

@@ -6,7 +6,9 @@ the gateway's rules have none.
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from typing import Any, Self
 
 import voluptuous as vol
@@ -42,6 +44,15 @@ class Allowed:
     networks: tuple[str, ...]
     local: int = 0
     enforced: bool = False
+
+    def covers(self, names: Collection[str], addresses: Collection[str]) -> bool:
+        """Return whether all names, or all addresses where there is no name, are in the file."""
+        if names:
+            return all(any(f".{name}".endswith(f".{known}") for known in self.names) for name in names)
+        networks = [ip_network(network) for network in self.networks]
+        return bool(addresses) and all(
+            any(ip_address(address) in network for network in networks) for address in addresses
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return what is stored, and response data."""
