@@ -277,7 +277,7 @@ _EMPTY = """
     {outward} @unfinished_hellos{v} goto log_hello
   }}
   chain hello{v} {{
-    update @hello_rate{v} {{ {s} . {d} limit rate over 2/minute burst 4 packets }} return
+    update @hello_rate{v} {{ {s} . {d} limit rate over 6/hour burst 4 packets }} return
     update @device_hello_rate{v} {{ {s} limit rate over 100/second burst 500 packets }} goto unlogged
     update @unfinished_hellos{v} {{ {outward} }}
     goto log_hello

@@ -108,7 +108,13 @@ class NftablesSource:
         listener.add(self._logged)
 
     def hurry(self, *, at_once: bool) -> None:
-        """Have answers handed over at once, if there are rules about names, or those of 200 ms together."""
+        """Have answers handed over at once, if there are rules about names, or those of 200 ms together.
+
+        What may be refused by its server's name is looked at again.
+        """
+        if at_once and self._table.empty:
+            with contextlib.suppress(OSError):  # the table is away, and comes back with empty sets
+                self._table.commit([nf_tables.flush_set(TABLE, f"hello_rate{v}") for v in self._families])
         self._at_once = at_once
         if self._nflog is not None:
             self._nflog.hurry(at_once=at_once)
