@@ -380,6 +380,8 @@ class SpinCoordinator:
         state = self.policy.state
         if state is not None and change(state.policy) != state.policy:
             await self.change_policy(change)
+        first, *others = macs
+        self.rulings.join(first, others)
         return self.roster.join(macs)
 
     def gateway_time(self) -> float:

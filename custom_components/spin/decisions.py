@@ -129,13 +129,10 @@ class Decisions:
         device = self._devices.get(mac) if mac else None
         return (mac,) if device is None else device.macs
 
-    def _main(self, about: About) -> About:
-        """Return the same about the device that a MAC address was joined into."""
-        mac = next((d.mac for d in self._devices.values() if about.mac in d.macs), about.mac)
-        return About(mac, about.target)
-
     def _standing(self, policy: Policy) -> set[About]:
-        return {self._main(about) for about in standing(policy)}
+        """Return what the policy is about, by the first MAC address of joined devices."""
+        first = {mac: device.mac for device in self._devices.values() for mac in device.macs[1:]}
+        return {About(first.get(mac or "", mac), target) for mac, target in standing(policy)}
 
     def _note(self, decision: Decision, ruling: Ruling, *, changed: bool) -> None:
         if decision.kind in ("unblock", "disallow"):
@@ -165,7 +162,7 @@ class Decisions:
     @callback
     def followed(self, former: Policy | None, now: Policy, gateway_time: float) -> None:
         """Write down the blocks that have ended by themselves since the former policy."""
-        self._rulings.follow({self._main(about) for about in standing(now)} | standing(now))
+        self._rulings.follow(self._standing(now))
         if former is None:
             return
         for about in standing(former) - standing(now):

@@ -97,6 +97,12 @@ class Rulings:
         """Return who made a rule; None where it was made elsewhere."""
         return self._made.get(About(mac, target))
 
+    def join(self, first: Mac, others: Collection[Mac]) -> None:
+        """Have what is known about several MAC addresses be about the first; what that has itself stays."""
+        for about in [about for about in self._made if about.mac in others]:
+            self._made.setdefault(About(first, about.target), self._made.pop(about))
+        self._save_later()
+
     def automatic(self, mac: Mac | None) -> list[About]:
         """Return the rules about a device that a reaction made, the oldest first."""
         return [about for about, made in self._made.items() if about.mac == mac and made.by == AUTOMATIC]

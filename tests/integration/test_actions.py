@@ -249,6 +249,10 @@ async def test_joining_and_splitting(
     assert set(coordinator.devices) == {HUE}
     assert set(verdicts(coordinator)) == {"meethue.com", "google.com"}
     assert {mac for mac, rules in gateway.policy["devices"].items() if rules["blocked"]} == {HUE, CAMERA}
+    assert coordinator.rulings.of(HUE, None) is not None
+    gateway.policy_state()
+    await hass.async_block_till_done()
+    assert coordinator.rulings.of(HUE, None) is not None
     await call(hass, "unblock_device", ids["hue"])
     assert gateway.policy["devices"] == {}
     await call(hass, "block_device", ids["hue"])

@@ -1,6 +1,7 @@
 """The examples in the documentation, run as real automations."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncGenerator
 from datetime import timedelta
@@ -20,6 +21,8 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
     async_mock_service,
 )
+
+from custom_components.spin.const import ACTIVITY_EVENTS
 
 TABLET = "00:17:88:00:00:03"
 DOCUMENT = Path(__file__).parent.parent.parent / "docs/automations.md"
@@ -107,3 +110,55 @@ async def test_most_sent(hass: HomeAssistant, gateway: Gateway, automations: dic
     automations["notifications"].clear()
     await run(hass, 4)
     assert [call.data["message"] for call in automations["notifications"]] == ["example.org: 7.2 MB sent"]
+
+
+def texts() -> dict[str, Any]:
+    spin = DOCUMENT.parent.parent / "custom_components/spin"
+    loaded: dict[str, Any] = json.loads((spin / "translations/en.json").read_text())
+    return loaded
+
+
+def page(name: str) -> str:
+    return (DOCUMENT.parent / f"{name}.md").read_text()
+
+
+def test_every_action_is_documented() -> None:
+    actions = page("actions")
+    for name, action in texts()["services"].items():
+        (line,) = (line for line in actions.splitlines() if line.startswith(f"| `spin.{name}` |"))
+        for field in action.get("fields", {}):
+            assert f"`{field}`" in line, (name, field)
+
+
+def test_every_event_is_documented() -> None:
+    alerts = page("alerts")
+    for event in ACTIVITY_EVENTS:
+        assert f"| `{event}` |" in alerts
+
+
+def test_every_option_is_documented() -> None:
+    chapter = page("home-assistant").split("\n## Options\n")[1].split("\n## ")[0]
+    for part in texts()["options"]["step"]["init"]["sections"].values():
+        for label in part["data"].values():
+            assert f"| {label} |" in chapter
+
+
+def test_every_entity_is_documented() -> None:
+    entities = page("home-assistant").split("\n## Entities\n")[1].split("\n## ")[0]
+    for platform in texts()["entity"].values():
+        for entity in platform.values():
+            assert entity["name"] in entities
+
+
+def test_links_lead_somewhere() -> None:
+    def anchors(text: str) -> set[str]:
+        headings = (line.lstrip("#").strip().lower() for line in text.splitlines() if line.startswith("#"))
+        return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
+
+    for name in ("home-assistant", "alerts", "actions", "automations", "voice"):
+        for target in re.findall(r"\]\(([^)\s]+)\)", page(name)):
+            if not target.startswith("http"):
+                file, _, anchor = target.partition("#")
+                linked = DOCUMENT.parent / (file or f"{name}.md")
+                assert linked.exists(), target
+                assert not anchor or anchor in anchors(linked.read_text()), target
