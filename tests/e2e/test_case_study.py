@@ -141,7 +141,7 @@ def names(attempts: list[dict[str, Any]]) -> list[str]:
 def test_ordinary_operation(world: World) -> None:
     attempts = world.experiment("normal", "time1.google.com")
     assert set(names(attempts)) <= ORDINARY
-    assert {each["answer"] for each in attempts} == {"answered"}
+    assert "answered" in {each["answer"] for each in attempts} <= {"answered", "pending"}
     assert all(each["usual"] for each in attempts)
 
 

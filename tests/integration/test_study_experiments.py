@@ -297,7 +297,8 @@ def test_the_gateway_s_clock_does_not_matter() -> None:
 def test_what_answers_nothing_is_unanswered() -> None:
     experiment = Experiment("a", "normal", 1000, 1600)
     experiment.take([growth("x.example", 1001, connections=1, unanswered=1, sent_bytes=60)], 1000, 0, ())
-    assert experiment.in_order()[0][1].answer == "unanswered"
+    experiment.take([growth("y.example", 1001, connections=1, sent_bytes=60)], 1000, 0, ())
+    assert [attempt.answer for _, attempt in experiment.in_order()] == ["unanswered", "pending"]
 
 
 def test_a_check_that_was_seen_before_is_named() -> None:

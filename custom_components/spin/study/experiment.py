@@ -13,7 +13,7 @@ from .contacts import Contact, contact_of
 
 type Kind = Literal["normal", "cloud_lost", "started_without_internet"]
 type Outcome = Literal["running", "completed", "stopped", "interrupted"]
-type Answer = Literal["answered", "refused", "unanswered"]
+type Answer = Literal["answered", "refused", "unanswered", "pending"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind.__value__)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome.__value__)
@@ -44,10 +44,12 @@ class Attempt:
 
     @property
     def answer(self) -> Answer:
-        """What came of it at best."""
+        """What came of it at best; pending while it may still be answered (10 s)."""
         if self.counters.received_bytes:
             return "answered"
-        return "refused" if self.counters.blocked else "unanswered"
+        if self.counters.blocked:
+            return "refused"
+        return "unanswered" if self.counters.unanswered else "pending"
 
     def check(self, contact: Contact) -> Check | None:
         """Return what kind of connectivity check it is, as far as that was seen."""
