@@ -206,6 +206,20 @@ async def test_the_gateway_stands_for_all_devices(
     assert gateway.policy["devices"][CAMERA]["blocked"]
 
 
+async def test_hostile_names_are_no_markup(
+    hass: HomeAssistant, gateway: Gateway, home: dict[str, str], phone: str, notified: list[ServiceCall]
+) -> None:
+    await tell_me(hass, phone, GATEWAY_ACTIVITY)
+    gateway.flows(row("<b>{{states()}}</b>"))
+    await until(lambda: notified)
+    assert "‹b›{{states()}}‹/b›" in notified[0].data["message"]
+    assert "<" not in notified[0].data["message"]
+    await press(hass, notified[0].data["data"]["actions"][1])
+    assert [call.data["message"] for call in notified[1:]] == [
+        "That did not work. Look at SPIN in Home Assistant."
+    ]
+
+
 async def test_a_button_that_fails_says_so(
     hass: HomeAssistant, gateway: Gateway, home: dict[str, str], phone: str, notified: list[ServiceCall]
 ) -> None:
