@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import pytest
 from gateway_double import HUE, Broker, Gateway, example, wire_messages
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized
 from homeassistant.helpers import device_registry as dr
@@ -282,7 +283,7 @@ async def test_more_than_was_asked_for(
     assert (listed.reason, listed.packets) == ("too_much", 2)
 
 
-@pytest.mark.parametrize("how", ["offline", "epoch", "unload"])
+@pytest.mark.parametrize("how", ["offline", "epoch", "unload", "stop"])
 async def test_the_gateway_is_lost(
     hass: HomeAssistant, capturing: Capturing, hue: str, spin: MockConfigEntry, how: str
 ) -> None:
@@ -294,11 +295,13 @@ async def test_the_gateway_is_lost(
         capturing.gateway.status("offline")
     elif how == "epoch":
         capturing.gateway.info(epoch="another")
+    elif how == "stop":
+        hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
     else:
         await hass.config_entries.async_unload(spin.entry_id)
     await asyncio.sleep(0.05)
     (listed,) = await captures.listed()
-    assert listed.reason == ("home_assistant_stopped" if how == "unload" else "gateway_lost")
+    assert listed.reason == ("gateway_lost" if how in ("offline", "epoch") else "home_assistant_stopped")
     assert listed.complete is False
 
 

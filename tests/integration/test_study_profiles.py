@@ -275,6 +275,17 @@ async def test_survives_a_restart(
     assert spin.runtime_data.study.record(HUE).as_dict() == before
 
 
+async def test_saved_in_time_though_there_is_always_traffic(
+    hass: HomeAssistant, gateway: Gateway, hue: str, spin: MockConfigEntry, hass_storage: dict[str, Any],
+    freezer: FrozenDateTimeFactory,
+) -> None:  # fmt: skip
+    for number in range(12):
+        gateway.flows(row(f"host{number}.example"), seq=number + 2)
+        await minute(hass, freezer)
+    kept = hass_storage[f"spin.{spin.entry_id}.study"]["data"]["devices"][HUE]
+    assert {"host0.example", "host3.example"} <= {each[0] for each in kept["periods"][0]["contacts"]}
+
+
 @pytest.mark.parametrize("stored", [{}, {"devices": 3}, {"devices": {HUE: {"periods": []}, "x": {}}}])
 async def test_what_cannot_be_read_is_forgotten(
     hass: HomeAssistant,

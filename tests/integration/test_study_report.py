@@ -118,6 +118,7 @@ async def test_who_may_read(
     spin: MockConfigEntry,
     hass_client: ClientSessionGenerator,
     hass_client_no_auth: ClientSessionGenerator,
+    hass_ws_client: WebSocketGenerator,
     hass_read_only_access_token: str,
 ) -> None:
     url = f"/api/spin/report/{hue}"
@@ -127,6 +128,12 @@ async def test_who_may_read(
     answer = await client.get(url)
     assert answer.status == 200
     assert "Content-Disposition" not in answer.headers
+    socket = await hass_ws_client()
+    await socket.send_json_auto_id({"type": "auth/sign_path", "path": f"{url}?language=nl&download"})
+    signed = (await socket.receive_json())["result"]["path"]
+    answer = await (await hass_client_no_auth()).get(signed)
+    assert answer.status == 200
+    assert load_texts("nl")["advice"] in await answer.text()
     gateway_id = dr.async_get(hass).async_get_device_by_identifier((DOMAIN, "home"), spin.entry_id).id
     for other in ("nobody", gateway_id):
         assert (await client.get(f"/api/spin/report/{other}")).status == 404

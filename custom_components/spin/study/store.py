@@ -40,6 +40,7 @@ class StudyStore:
         self._hass = hass
         self._store = _store(hass, entry_id)
         self._contents = contents
+        self._pending = False
 
     async def load(self) -> Records:
         """Return what is known from before; what cannot be read is forgotten, and said."""
@@ -47,14 +48,18 @@ class StudyStore:
         return {} if stored is None else await self._hass.async_add_executor_job(_restore, stored)
 
     def save_later(self) -> None:
-        """Have it written within some minutes."""
-        self._store.async_delay_save(self._as_dict, SAVE_DELAY)
+        """Have it written within some minutes; what is asked for meanwhile does not put it off."""
+        if not self._pending:
+            self._pending = True
+            self._store.async_delay_save(self._as_dict, SAVE_DELAY)
 
     async def save(self) -> None:
         """Write it now."""
         await self._store.async_save(await self._hass.async_add_executor_job(self._as_dict))
+        self._pending = False
 
     def _as_dict(self) -> dict[str, Any]:
+        self._pending = False
         return {"devices": {mac: record.as_dict() for mac, record in list(self._contents().items())}}
 
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from homeassistant.core import CALLBACK_TYPE, callback
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import CALLBACK_TYPE, Event, callback
 from homeassistant.helpers.event import async_track_time_interval
 
 from ..device import Device
@@ -52,6 +53,9 @@ class Study:
         on_unload(self._coordinator.listen_gateway(self.experiments.gateway_changed))
         on_unload(self._coordinator.listen_gateway(self.captures.gateway_changed))
         on_unload(async_track_time_interval(self._coordinator.hass, self._tick, TICK))
+        on_unload(
+            self._coordinator.hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, self._home_assistant_stops)
+        )
         self._note_firmware()
         self.experiments.resume(self._records)
 
@@ -60,6 +64,9 @@ class Study:
         self.experiments.close()
         await self.captures.close()
         await self.save()
+
+    async def _home_assistant_stops(self, _event: Event) -> None:
+        await self.captures.close()
 
     async def save(self) -> None:
         """Save what is known now."""
