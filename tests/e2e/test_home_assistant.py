@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -186,3 +187,64 @@ def _restart_assistant(world: World) -> None:
     exchange(world)
     world.assistant.start()
     world.assistant.wait_until_running()
+
+
+def say(world: World, text: str, language: str) -> dict[str, Any]:
+    """Speak to Assist; return its answer."""
+    answer = world.assistant.client.command("conversation/process", text=text, language=language)
+    response: dict[str, Any] = answer["response"]
+    return response
+
+
+def name(world: World) -> str:
+    (shown,) = (shown for shown in dashboard.devices(world.assistant.client) if shown.mac == HUE.mac)
+    return shown.name
+
+
+def test_voice_on_the_users_word(world: World) -> None:
+    eventually(lambda: world.state("block") == "off", "the switch is there", 60)
+    spoken = f"block {name(world)}"
+    assert say(world, f"turn on {spoken}", "en")["response_type"] == "error"
+    (entry,) = world.assistant.client.request("/api/config/config_entries/entry?domain=spin")
+    flow = world.assistant.client.request(
+        "/api/config/config_entries/options/flow", {"handler": entry["entry_id"]}
+    )
+    chosen = {part["name"]: _defaults(part) for part in flow["data_schema"]}
+    chosen["voice"] = {"expose": True}
+    world.assistant.client.request(f"/api/config/config_entries/options/flow/{flow['flow_id']}", chosen)
+    eventually(lambda: world.state("block") == "off", "the switch is back", 60)
+    for on, off, language in (("turn on", "turn off", "en"), ("zet {} aan", "zet {} uit", "nl")):
+        turn = [f"{text} {{}}" if "{}" not in text else text for text in (on, off)]
+        assert say(world, turn[0].format(spoken), language)["response_type"] == "action_done"
+        assert HUE.mac in blocked_devices(world)
+        assert say(world, turn[1].format(spoken), language)["response_type"] == "action_done"
+        assert HUE.mac not in blocked_devices(world)
+
+
+def _defaults(part: dict[str, Any]) -> dict[str, Any]:
+    return {field["name"]: field["default"] for field in part["schema"]}
+
+
+def automate(world: World, blueprint: str, **inputs: object) -> None:
+    """Make an automation of a blueprint, as the editor does."""
+    client = world.assistant.client
+    used = {"path": f"spin/{blueprint}.yaml", "input": inputs}
+    client.request(f"/api/config/automation/config/{blueprint}", {"alias": blueprint, "use_blueprint": used})
+    eventually(lambda: client.state(f"automation.{blueprint}") == "on", f"{blueprint} is valid")
+
+
+def test_blueprints(world: World) -> None:
+    automate(world, "voice_block")
+    answer = say(world, f"blokkeer de {name(world)}", "nl")
+    assert answer["speech"]["plain"]["speech"] == f"{name(world)} is geblokkeerd"
+    assert not any(reaches(world.hue, place) for place in PLACES)
+    answer = say(world, f"unblock {name(world)}", "en")
+    assert answer["speech"]["plain"]["speech"] == f"{name(world)} is unblocked"
+    assert all(reaches(world.hue, place) for place in PLACES)
+
+    devices, when = {"entity_id": world.entity("block")}, [{"trigger": "event", "event_type": "button"}]
+    automate(world, "pause_internet", devices=devices, when=when, duration={"seconds": 3})
+    world.assistant.client.request("/api/events/button", {})
+    eventually(lambda: HUE.mac in blocked_devices(world), "the Internet is paused")
+    eventually(lambda: HUE.mac not in blocked_devices(world), "the pause is over")
+    eventually(lambda: world.state("block") == "off", "and that is shown")

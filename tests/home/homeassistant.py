@@ -58,6 +58,7 @@ logbook:
 conversation:
 logger:
   default: warning
+automation: !include automations.yaml
 """
 
 
@@ -112,7 +113,11 @@ class HomeAssistant:
         (storage / "http").write_text(json.dumps(http))
         (storage / "onboarding").write_text(json.dumps(_ONBOARDING))
         (self.folder / "configuration.yaml").write_text(_CONFIGURATION + documentation.names_configuration())
+        (self.folder / "automations.yaml").write_text("[]")
         (self.folder / "custom_components").symlink_to(ROOT / "custom_components")
+        blueprints = self.folder / "blueprints/automation"
+        blueprints.mkdir(parents=True)
+        (blueprints / "spin").symlink_to(ROOT / "blueprints/automation/spin")
 
     def start(self) -> None:
         """Start the process without waiting for it."""
@@ -140,9 +145,7 @@ class HomeAssistant:
 
     def onboard(self) -> None:
         """Create the user, once HTTP answers."""
-        self._client = self.when_answering(
-            lambda: HassClient.onboard(self.url, self.username, self.password)
-        )
+        self._client = self.when_answering(lambda: HassClient.onboard(self.url, self.username, self.password))
 
     def wait_until_running(self) -> None:
         """Wait until every integration is set up."""
