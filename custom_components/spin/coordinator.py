@@ -289,6 +289,7 @@ class SpinCoordinator:
         device = self.roster.admit(self.seen[mac], counters)
         if device is not None:
             self.judgement.device_admitted(device)
+            self.roster.introduce(device)
             # What it did before is not known yet.
             self._snapshot.async_schedule_call()
         return device

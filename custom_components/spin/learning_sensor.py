@@ -23,8 +23,13 @@ class LearningSensorDescription(SensorEntityDescription):
     value_fn: Callable[[SpinCoordinator, Device], StateType]
 
 
+# In whole days as long as there are several, so that it changes seldom.
+_DAY = 24
+
+
 def _hours_left(coordinator: SpinCoordinator, device: Device) -> int:
-    return math.ceil((coordinator.roster.learning_left(device.learning) or 0.0) / HOUR)
+    hours = math.ceil((coordinator.roster.learning_left(device.learning) or 0.0) / HOUR)
+    return hours if hours <= _DAY else math.ceil(hours / _DAY) * _DAY
 
 
 LEARNING_SENSORS = (
@@ -48,7 +53,7 @@ LEARNING_SENSORS = (
 
 
 class LearningSensor(DeviceEntity, SensorEntity):
-    """Something of the learning period; whole hours, so that it changes seldom."""
+    """Something of the learning period."""
 
     entity_description: LearningSensorDescription
     _written: tuple[bool, StateType] | None = None

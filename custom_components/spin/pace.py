@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The first value is written at once, one that has tripled after `gap` seconds, others after `regular`.
+    """The first value is written at once, one grown tenfold after `gap` seconds, others after `regular`.
 
     So a device that has just begun is followed from second to second, and one that has
     transferred a lot already costs a few rows an hour.
@@ -24,12 +24,12 @@ class Pace:
         """
         if not written or value is None:
             return 0.0
-        return max(0.0, (self.gap if _tripled(written, value) else self.regular) - age)
+        return max(0.0, (self.gap if _grown_tenfold(written, value) else self.regular) - age)
 
 
-def _tripled(written: object, value: object) -> bool:
+def _grown_tenfold(written: object, value: object) -> bool:
     if isinstance(written, int | float) and isinstance(value, int | float):
-        return value >= 3 * written
+        return value >= 10 * written
     return False
 
 

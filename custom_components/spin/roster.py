@@ -102,7 +102,10 @@ class Roster:
 
     @callback
     def admit(self, report: DeviceReport, counters: Counters) -> Device | None:
-        """Return a new device if it has a name or real traffic, and there is room for it."""
+        """Return a new device if it has a name or real traffic, and there is room for it.
+
+        It has no entities before it is introduced.
+        """
         mac = report.mac
         if counters.packets < MIN_PACKETS and not report.hostname:
             return None
@@ -117,9 +120,13 @@ class Roster:
         device.journal.add("device_seen", time.time())
         self._add(device)
         self._registry.write(device, disabled=made_up and self._options.random_macs == RANDOM_DISABLED)
+        return device
+
+    @callback
+    def introduce(self, device: Device) -> None:
+        """Have the entities of a device added that was admitted."""
         for add in self._add_devices:
             add([device])
-        return device
 
     def _is_made_up(self, mac: Mac) -> bool:
         return is_random(mac) and linked_device(self._hass, mac) is None

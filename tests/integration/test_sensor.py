@@ -101,24 +101,24 @@ async def test_much_traffic_shows_soon(
 ) -> None:
     gateway.device()
     gateway.flows(row(), sent_bytes=1_000_000)
-    gateway.flows(row(), seq=2, sent_bytes=9_000_000)
+    gateway.flows(row(), seq=2, sent_bytes=11_000_000)
     await hass.async_block_till_done()
     assert value(hass, SENT) == "1.0"
     await pass_time(hass, freezer, 11)
-    assert value(hass, SENT) == "9.0"
+    assert value(hass, SENT) == "11.0"
 
 
 async def test_more_traffic_while_waiting(
     hass: HomeAssistant, gateway: Gateway, spin: MockConfigEntry, freezer: FrozenDateTimeFactory
 ) -> None:
-    """A small change waits long; one that doubles the value meanwhile does not wait with it."""
+    """A small change waits long; one that multiplies the value meanwhile does not wait with it."""
     gateway.device()
-    for seq, sent in enumerate((1_000_000, 1_100_000, 3_000_000), 1):
+    for seq, sent in enumerate((1_000_000, 1_100_000, 12_000_000), 1):
         gateway.flows(row(), seq=seq, sent_bytes=sent)
     await pass_time(hass, freezer, 11)
-    gateway.flows(row(), seq=4, sent_bytes=3_000_001)
+    gateway.flows(row(), seq=4, sent_bytes=12_000_001)
     await hass.async_block_till_done()
-    assert float(value(hass, SENT)) == pytest.approx(3.0, abs=0.001)
+    assert float(value(hass, SENT)) == pytest.approx(12.0, abs=0.001)
 
 
 @pytest.mark.parametrize("growth", [1_000, 250_000])
