@@ -9,6 +9,7 @@ names, or an address. Times are of Home Assistant's clock unless said otherwise.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple, Self
 
 from publicsuffixlist import PublicSuffixList
@@ -143,7 +144,8 @@ class Destinations:
         clock = _Clock(flows.end, now)
         known, group = self._known, self._group
         grown: list[Grown] = []
-        for row in flows.rows:
+        # What was contacted first is told first.
+        for row in sorted(flows.rows, key=attrgetter("first")):
             if row.local or not (row.sent_packets or row.counters.blocked):
                 continue
             key = Key(row.address if row.name is None else group(row.name), row.protocol, row.port)

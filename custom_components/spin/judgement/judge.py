@@ -187,8 +187,7 @@ class Judge:
                 return
 
     def _attempts(self, device: Device, grown: Iterable[Grown]) -> Iterable[Finding]:
-        # Of one message's rows, what was tried first is told first.
-        for one in sorted(grown, key=lambda each: each.row.first):
+        for one in grown:
             if not one.growth.blocked or not self._home.is_blocked(device, one.row):
                 continue
             count = one.growth.blocked
