@@ -1,11 +1,10 @@
 """Times 10,000 block rules in one transaction: `python -m benchmarks.rules`, in a namespace of its own.
 
-Prints the median of several runs in milliseconds, by kind of rule, as JSON.
+Prints the best of nine runs in milliseconds, by kind of rule, as JSON.
 """
 
 import ipaddress
 import json
-import statistics
 import time
 
 from gateway_agent.firewall.firewall import Firewall
@@ -36,7 +35,7 @@ def main() -> None:
     table = Table()
     table.ensure(["lan"])
     firewall = Firewall(table, lambda _: ())
-    medians = {}
+    best = {}
     for kind, policy in policies().items():
         milliseconds = []
         for _ in range(_RUNS):
@@ -44,8 +43,8 @@ def main() -> None:
             began = time.perf_counter()
             firewall.apply(policy, time.time())
             milliseconds.append((time.perf_counter() - began) * 1000)
-        medians[kind] = round(statistics.median(milliseconds), 1)
-    print(json.dumps(medians))
+        best[kind] = round(min(milliseconds), 1)
+    print(json.dumps(best))
 
 
 if __name__ == "__main__":

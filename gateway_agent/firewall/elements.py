@@ -132,7 +132,10 @@ def fixed(policy: Policy, addresses: Mapping[Mac, Collection[Address]], now: flo
                 name = f"device_{action}_networks{version}"
                 networks.setdefault(name, []).append((prefix + first, prefix + last, end))
     for action, version, first, last, end in _ranges(policy.everyone, now):
-        networks.setdefault(f"everyone_{action}_networks{version}", []).append((first, last, end))
+        if first == last:
+            wanted.add(f"everyone_{action}_hosts{version}", first, end)
+        else:
+            networks.setdefault(f"everyone_{action}_networks{version}", []).append((first, last, end))
     for name, ranges in networks.items():
         wanted.networks[name] = _apart(ranges)
     return wanted

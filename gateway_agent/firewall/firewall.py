@@ -257,6 +257,7 @@ class Firewall:
             return
         cut: dict[str, Elements] = {name: {} for name in CUT}
         blocked = {key[8:] for name in PAIRS if "block" in name for key in self._wanted.exact.get(name, ())}
+        blocked.update(*(self._wanted.exact.get(f"everyone_block_hosts{version}", ()) for version in "46"))
         for lan, remote in self._flows():
             if self._wanted.networks or remote in blocked:
                 mac = self._mac_of(lan)
@@ -279,8 +280,10 @@ class Firewall:
         pair = pair_key(mac, remote)
         for level in LEVELS:
             key = pair if level.startswith("device") else remote
-            named = self._wanted.has(level + version, pair, now)
-            if named or self._wanted.covers(f"{level}_networks{version}", key, now):
+            exact = self._wanted.has(level + version, pair, now) or self._wanted.has(
+                f"{level}_hosts{version}", remote, now
+            )
+            if exact or self._wanted.covers(f"{level}_networks{version}", key, now):
                 return level.endswith("block")
         return False
 

@@ -17,7 +17,8 @@ CUT_DEVICES: Final = tuple(f"cut_devices{version}" for version in _VERSIONS)
 CUT: Final = tuple(f"cut{version}" for version in _VERSIONS)
 PAIRS: Final = tuple(level + version for level in LEVELS for version in _VERSIONS)
 _NETWORKS: Final = tuple(f"{level}_networks{version}" for level in LEVELS for version in _VERSIONS)
-_ALL: Final = (ruleset.BLOCKED_DEVICES, *PAIRS, *CUT_DEVICES, *CUT, *_NETWORKS)
+_HOSTS: Final = tuple(name + version for name in ruleset.HOSTS for version in _VERSIONS)
+_ALL: Final = (ruleset.BLOCKED_DEVICES, *PAIRS, *CUT_DEVICES, *CUT, *_NETWORKS, *_HOSTS)
 
 Comment = Callable[[bytes], str | None]
 """Tells the name behind a MAC . address pair."""
@@ -82,6 +83,8 @@ def needed_chains(wanted: Wanted, levels: Iterable[str]) -> list[str]:
     for level in LEVELS:
         if level in levels or any(wanted.exact.get(level + version) for version in _VERSIONS):
             chains.append(level)
+        if any(wanted.exact.get(f"{level}_hosts{version}") for version in _VERSIONS):
+            chains.append(f"{level}_hosts")
         if any(wanted.networks.get(f"{level}_networks{version}") for version in _VERSIONS):
             chains.append(f"{level}_networks")
     return chains

@@ -84,8 +84,10 @@ def kernel_passes(wanted: Wanted, mac: str, address: bytes, now: float) -> bool:
     version = family(address)
     for level in LEVELS:
         network_key = pair_key(mac, address) if level.startswith("device") else address
-        if wanted.has(level + version, pair_key(mac, address), now) or wanted.covers(
-            f"{level}_networks{version}", network_key, now
+        if (
+            wanted.has(level + version, pair_key(mac, address), now)
+            or wanted.has(f"{level}_hosts{version}", address, now)
+            or wanted.covers(f"{level}_networks{version}", network_key, now)
         ):
             return level.endswith("allow")
     return True
@@ -181,7 +183,10 @@ def test_addresses_of_a_blocked_device_are_cut_for_as_long() -> None:
 def test_only_chains_that_can_decide_are_in_the_way(policy: Policy, resolved: list) -> None:
     wanted = compiled(policy, resolved, NOW)
     chains = needed_chains(wanted, Levels(policy).used)
-    order = ["blocked_devices", *(level + suffix for level in LEVELS for suffix in ("", "_networks"))]
+    order = [
+        "blocked_devices",
+        *(level + suffix for level in LEVELS for suffix in ("", "_hosts", "_networks")),
+    ]
     assert chains == [chain for chain in order if chain in chains]
     for name, elements in [*wanted.exact.items(), *wanted.networks.items()]:
         if elements and not name.startswith("cut"):
