@@ -164,9 +164,19 @@ async def test_a_blocked_device_is_refused(hass: HomeAssistant, gateway: Gateway
     assert gateway.policy["devices"][HUE]["until"] is None
 
 
+async def test_a_rule_that_there_was_is_not_ended(hass: HomeAssistant, gateway: Gateway, hue: str) -> None:
+    await hass.services.async_call(
+        DOMAIN, "block_destination", {"device_id": hue, "destination": "meethue.com"}, blocking=True
+    )
+    with pytest.raises(ServiceValidationError) as caught:
+        await call(hass, "start_experiment", hue, kind="cloud_lost", destinations=["meethue.com"])
+    assert caught.value.translation_key == "experiment_rule"
+
+
 async def test_what_home_assistant_runs_on_is_refused(
-    hass: HomeAssistant, gateway: Gateway, hue: str
+    hass: HomeAssistant, gateway: Gateway, hue: str, spin: MockConfigEntry
 ) -> None:
+    spin.runtime_data.decisions._protected._refreshed_at = float("-inf")
     adapter = {"ipv4": [{"address": "192.168.8.20"}], "ipv6": []}
     with (
         patch("homeassistant.components.network.async_get_adapters", return_value=[adapter]),

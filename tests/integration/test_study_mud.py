@@ -299,11 +299,19 @@ async def test_remove(hass: HomeAssistant, gateway: Gateway, hue: str, spin: Moc
     await hass.services.async_call(
         DOMAIN, "block_destination", {"device_id": hue, "destination": "ads.example"}, blocking=True
     )
-    await call(hass, "import_mud", hue, content=json.dumps(MAKERS), enforce=True)
+    await hass.services.async_call(
+        DOMAIN,
+        "block_destination",
+        {"device_id": hue, "destination": "update.lighting.example"},
+        blocking=True,
+    )
+    before = gateway.policy["devices"]
+    for _ in range(2):
+        imported = await call(hass, "import_mud", hue, content=json.dumps(MAKERS), enforce=True)
+        assert imported["kept"] == ["update.lighting.example"]
     for _ in range(2):
         await hass.services.async_call(DOMAIN, "remove_mud", {"device_id": hue}, blocking=True)
-    (rule,) = gateway.policy["devices"][HUE]["destinations"]
-    assert rule["name"] == "ads.example"
+    assert gateway.policy["devices"] == before
     assert spin.runtime_data.study.record(HUE).mud is None
 
 

@@ -1,7 +1,6 @@
 """The actions `spin.*` of the studies."""
 
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -193,19 +192,19 @@ async def _import_mud(call: ServiceCall) -> ServiceResponse:
             translation_key="invalid_mud",
             translation_placeholders={"reason": str(err)},
         ) from err
-    allowed = replace(allowed, enforced=call.data["enforce"])
     found = {}
     for coordinator, mac, record in await _to_change(call):
-        if allowed.enforced:
-            await mud.enforce(coordinator, mac, allowed, call.context.user_id)
+        imported = allowed
+        if call.data["enforce"]:
+            imported = await mud.enforce(coordinator, mac, allowed, call.context.user_id)
         elif record.mud is not None and record.mud.enforced:
             await mud.lift(coordinator, mac, record.mud)
         for rule in mud.known_rules(allowed):
             coordinator.devices[mac].destinations.allow(rule)
         coordinator.roster.keep(news=True)
-        record.mud = allowed
+        record.mud = imported
         await coordinator.study.save()
-        found[coordinator, mac] = allowed.as_dict()
+        found[coordinator, mac] = imported.as_dict()
     return _answer(found)
 
 

@@ -56,10 +56,11 @@ class Experiments:
         """Begin one.
 
         Raises:
-            ServiceValidationError: one goes on already, or the device is cut off, or must stay reachable
+            ServiceValidationError: one goes on already; or the device is cut off, or there is a rule for one
+                of the names, which would end with the experiment; or it must stay reachable
             PolicyError: the gateway does not cut it off; nothing has changed
         """
-        self._check(mac, kind)
+        self._check(mac, kind, only)
         now = time.time()
         experiment = Experiment(uuid.uuid4().hex[:12], kind, now, now + seconds, only)
         if experiment.blocks:
@@ -73,11 +74,15 @@ class Experiments:
         self._coordinator.study.changed(mac)
         return experiment
 
-    def _check(self, mac: Mac, kind: Kind) -> None:
+    def _check(self, mac: Mac, kind: Kind, only: tuple[str, ...]) -> None:
         if self._record(mac).running is not None:
             raise _refusal("experiment_runs")
         if kind != "normal" and self._coordinator.is_blocked(mac):
             raise _refusal("experiment_blocked")
+        state = self._coordinator.policy.state
+        rules = state.policy.device(mac).destinations if state else ()
+        if kind != "normal" and any(rule.name in only for rule in rules):
+            raise _refusal("experiment_rule")
 
     def _cut(self, mac: Mac, experiment: Experiment) -> list[Decision]:
         until = self._coordinator.gateway_time() + experiment.ends - time.time()

@@ -1,6 +1,7 @@
 """MUD files of a gateway's devices: written from what was seen, read and enforced as rules."""
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from homeassistant.util import slugify
@@ -48,20 +49,26 @@ def known_rules(allowed: Allowed) -> list[Rule]:
     return [rule for rule in rules_of(allowed) if rule.action == ALLOW]
 
 
-async def enforce(coordinator: SpinCoordinator, mac: Mac, allowed: Allowed, user_id: str | None) -> None:
-    """Have the gateway block what is not in the file, and only that.
+async def enforce(coordinator: SpinCoordinator, mac: Mac, allowed: Allowed, user_id: str | None) -> Allowed:
+    """Have the gateway block what is not in the file, and only that; return the file as it is enforced.
+
+    Rules that there were before stand, whatever the file says.
 
     Raises:
         ServiceValidationError: the device must stay reachable
         PolicyError: the gateway does not enforce it
     """
     await coordinator.decisions.check_device(mac)
-    rules = rules_of(allowed)
     former = coordinator.study.record(mac).mud
-    changes: list[Change] = [_lift(mac, former)] if former is not None and former.enforced else []
-    await coordinator.change_policy(together([*changes, *(set_rule(mac, rule) for rule in rules)]))
+    lifted = together([_lift(mac, former)] if former is not None and former.enforced else [])
+    state = coordinator.policy.state
+    ruled = {rule.target for rule in lifted(state.policy).device(mac).destinations} if state else set()
+    rules = [rule for rule in rules_of(allowed) if rule.target not in ruled]
+    await coordinator.change_policy(together([lifted, *(set_rule(mac, rule) for rule in rules)]))
     for rule in rules:
         coordinator.rulings.note(mac, rule.target, Ruling(USER, user_id, reason=REASON))
+    kept = tuple(rule.target for rule in rules_of(allowed) if rule.target in ruled)
+    return replace(allowed, enforced=True, kept=kept)
 
 
 async def lift(coordinator: SpinCoordinator, mac: Mac, allowed: Allowed) -> None:
@@ -70,4 +77,4 @@ async def lift(coordinator: SpinCoordinator, mac: Mac, allowed: Allowed) -> None
 
 
 def _lift(mac: Mac, allowed: Allowed) -> Change:
-    return together([remove_rule(mac, rule) for rule in rules_of(allowed)])
+    return together([remove_rule(mac, rule) for rule in rules_of(allowed) if rule.target not in allowed.kept])

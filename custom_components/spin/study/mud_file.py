@@ -37,6 +37,7 @@ class Allowed:
         networks: addresses and networks
         local: how many entries were left aside because they are about the local network
         enforced: whether all else is blocked
+        kept: names and networks for which there was a rule before, which stands
     """
 
     source: str
@@ -44,6 +45,7 @@ class Allowed:
     networks: tuple[str, ...]
     local: int = 0
     enforced: bool = False
+    kept: tuple[str, ...] = ()
 
     def covers(self, names: Collection[str], addresses: Collection[str]) -> bool:
         """Return whether all names, or all addresses where there is no name, are in the file."""
@@ -62,6 +64,7 @@ class Allowed:
             "networks": list(self.networks),
             "local": self.local,
             "enforced": self.enforced,
+            "kept": list(self.kept),
         }
 
     @classmethod
@@ -73,6 +76,7 @@ class Allowed:
             tuple(map(checks.network, stored["networks"])),
             int(stored["local"]),
             bool(stored["enforced"]),
+            tuple(map(str, stored["kept"])),
         )
 
 
