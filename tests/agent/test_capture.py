@@ -4,14 +4,18 @@ import asyncio
 import json
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from capture_lab import FakeTap, records
 
+from gateway_agent import config
 from gateway_agent.capture import recording
 from gateway_agent.capture.captures import Captures
 from gateway_agent.model import Mac
+from gateway_agent.mqtt.broadcast import Broadcast
+from gateway_agent.replay import CAPABILITIES
 from gateway_agent.wire.commands import StartCapture, StopCapture
 from gateway_agent.wire.messages import Message
 
@@ -233,3 +237,19 @@ async def test_without_a_tap_there_is_no_capture() -> None:
         answer = captures.obey(StartCapture("a", MAC))
         assert answer is not None
         assert json.loads(answer.payload) == {"ok": False, "error": error}
+
+
+async def test_a_replay_refuses_to_capture(tmp_path: Path) -> None:
+    broadcast = Broadcast(config.parse("", tmp_path / "none.toml"))
+    broadcast._replies = asyncio.Queue()
+    broadcast.received(
+        "command", json.dumps({"id": "a", "command": "capture", "device": MAC}).encode(), retained=False
+    )
+    answer = broadcast._replies.get_nowait()
+    assert answer.topic == "reply/a"
+    assert json.loads(answer.payload) == {
+        "ok": False,
+        "error": "this is a replay of a capture: there is no interface to capture from",
+    }
+    assert not broadcast.snapshot_wanted()
+    assert "capture" not in CAPABILITIES
