@@ -13,7 +13,7 @@ from homeassistant.util.json import json_loads_object
 
 from . import checks as check
 from .checks import plain_text
-from .const import MAX_MESSAGE_BYTES, MAX_REQUESTS, PROTOCOL
+from .const import MAX_MESSAGE_BYTES, PROTOCOL
 from .models import (
     Counters,
     DevicePolicy,
@@ -24,10 +24,9 @@ from .models import (
     Policy,
     PolicyState,
     Problem,
-    Row,
-    RowCounters,
     Rule,
 )
+from .rows import row as read_row
 
 
 class WireError(ValueError):
@@ -91,22 +90,6 @@ _DEVICE = _schema(
     }
 )
 
-_ROW = _schema(
-    {
-        "name": check.or_null(check.dns_name),
-        vol.Optional("name_source", default=None): check.or_null(check.word),
-        "address": check.address,
-        "protocol": check.word,
-        "port": check.port,
-        "local": check.flag,
-        "first": check.unix_time,
-        "last": check.unix_time,
-        "sent_packets": check.count,
-        vol.Optional("requests", default=list): vol.All([check.unix_time], vol.Length(max=MAX_REQUESTS)),
-        **dict.fromkeys(RowCounters._fields, check.count),
-    }
-)
-
 _FLOWS = _schema(
     {
         "epoch": check.epoch,
@@ -115,7 +98,7 @@ _FLOWS = _schema(
         "end": check.unix_time,
         "snapshot": check.flag,
         "counters": _COUNTERS,
-        "destinations": [_ROW],
+        "destinations": [read_row],
         vol.Optional("lookups", default=list): [_schema({"name": check.dns_name, "last": check.unix_time})],
         vol.Optional("fanout", default=lambda: {"hosts": 0, "ports": 0}): _schema(
             dict.fromkeys(Fanout._fields, check.count)
@@ -228,11 +211,6 @@ def parse_device(payload: bytes, mac: str) -> DeviceReport | None:
     )
 
 
-def _row(row: dict[str, Any]) -> Row:
-    counters = RowCounters(*[row[field] for field in RowCounters._fields])
-    return Row._make([*[row[field] for field in Row._fields[:-2]], counters, tuple(row["requests"])])
-
-
 def parse_flows(payload: bytes) -> Flows:
     """Read `device/<mac>/flows`."""
     message = _parse(_FLOWS, payload)
@@ -243,7 +221,7 @@ def parse_flows(payload: bytes) -> Flows:
         end=message["end"],
         snapshot=message["snapshot"],
         counters=Counters(**message["counters"]),
-        rows=tuple(_row(row) for row in message["destinations"]),
+        rows=tuple(message["destinations"]),
         lookups={lookup["name"]: lookup["last"] for lookup in message["lookups"]},
         fanout=Fanout(**message["fanout"]),
     )
