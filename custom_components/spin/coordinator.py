@@ -79,6 +79,7 @@ class SpinCoordinator:
         self._root = f"{entry.data[CONF_PREFIX]}/{self.gateway}"
         self._listener = Listener(hass, self._root)
         self._was_available = False
+        self._was_lost = False
         self._catching_up = False
         self._listeners: set[CALLBACK_TYPE] = set()
         self._traffic_listeners: set[TrafficListener] = set()
@@ -120,6 +121,7 @@ class SpinCoordinator:
         on_unload(async_track_time_interval(self.hass, self._tick, TICK))
         on_unload(self.hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, self._device_registry_updated))
         on_unload(self._snapshot.async_shutdown)
+        self.entry.async_create_background_task(self.hass, self.decisions.prepare(), "spin protected")
         self.study.listen()
         self.judgement.listen()
 
@@ -178,7 +180,17 @@ class SpinCoordinator:
         self._changed()
         if self.available != self._was_available:
             self._was_available = self.available
+            self._write_down_presence()
             self._devices_changed()
+
+    def _write_down_presence(self) -> None:
+        """Write down in the journals that nothing is seen from now on, or is again."""
+        if self.hass.is_stopping or (self.available and not self._was_lost):
+            return
+        self._was_lost = not self.available
+        kind = "gateway_lost" if self._was_lost else "gateway_back"
+        for device in self.devices.values():
+            device.journal.add(kind, time.time())
 
     def _devices_changed(self) -> None:
         for device in list(self.devices.values()):

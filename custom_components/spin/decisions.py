@@ -85,6 +85,10 @@ class Decisions:
         self._rulings = rulings
         self._protected = Protected(hass)
 
+    async def prepare(self) -> None:
+        """Find out what must stay reachable, so that the first block does not wait for that."""
+        await self._protected.refresh()
+
     async def enforce(self, decisions: Sequence[Decision], ruling: Ruling) -> list[Decision]:
         """Have the gateway enforce decisions; returns when it does, with those that changed something.
 

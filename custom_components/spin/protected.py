@@ -7,11 +7,14 @@ addressed to it does not pass the chain in which it blocks.)
 import asyncio
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from ipaddress import ip_address, ip_network
 
 from homeassistant.components import mqtt, network
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers.network import NoURLAvailableError, get_url
+from yarl import URL
 
 from .const import DOMAIN
 from .models import Rule
@@ -30,15 +33,22 @@ class Protected:
         self._broker: frozenset[str] = frozenset()
         self._broker_name: str | None = None
         self._refreshed_at = float("-inf")
+        self._looking = asyncio.Lock()
 
     async def refresh(self) -> None:
         """Look again if that was not done lately; a name that does not resolve keeps its addresses."""
-        if time.monotonic() - self._refreshed_at < REFRESH_AFTER:
-            return
-        self._refreshed_at = time.monotonic()
+        async with self._looking:
+            if time.monotonic() - self._refreshed_at >= REFRESH_AFTER:
+                await self._look()
+                self._refreshed_at = time.monotonic()
+
+    async def _look(self) -> None:
         own = set()
         for adapter in await network.async_get_adapters(self._hass):
             own |= {ip["address"] for ip in adapter["ipv4"]} | {ip["address"] for ip in adapter["ipv6"]}
+        with suppress(NoURLAvailableError):  # in a container, it is known to others by another address
+            host = URL(get_url(self._hass, allow_external=False, allow_cloud=False)).host or ""
+            own |= {host} if _is_address(host) else set()
         self._own = _reachable(own)
         for entry in self._hass.config_entries.async_loaded_entries(mqtt.DOMAIN):
             host = str(entry.data.get(mqtt.CONF_BROKER, ""))

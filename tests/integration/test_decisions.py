@@ -145,6 +145,7 @@ async def test_home_assistant_stays_reachable(
     decision: Decision,
     refused: str | None,
 ) -> None:
+    coordinator.decisions._protected._refreshed_at = float("-inf")
     own = coordinator.devices[HUE].addresses[0]
     assert ip_address(own) in ip_network("192.168.8.0/24")
     own_addresses.append(
@@ -166,6 +167,7 @@ async def test_home_assistant_stays_reachable(
 async def test_the_broker_stays_reachable(
     coordinator: SpinCoordinator, broker_addresses: set[str], decision: Decision, refused: str | None
 ) -> None:
+    coordinator.decisions._protected._refreshed_at = float("-inf")
     broker_addresses.add(coordinator.devices[HUE].addresses[0])
     await check(coordinator, decision, refused)
 
@@ -178,6 +180,12 @@ async def check(coordinator: SpinCoordinator, decision: Decision, refused: str |
         await coordinator.decisions.enforce([decision], BY_USER)
     assert caught.value.translation_key == refused
     assert coordinator.rulings.of(*decision.about) is None
+
+
+async def test_the_address_that_others_know(hass: HomeAssistant, coordinator: SpinCoordinator) -> None:
+    hass.config.internal_url = f"http://{coordinator.devices[HUE].addresses[0]}:8123"
+    coordinator.decisions._protected._refreshed_at = float("-inf")
+    await check(coordinator, BLOCK_HUE, "is_home_assistant")
 
 
 async def test_finding_a_hosts_addresses(hass: HomeAssistant) -> None:
