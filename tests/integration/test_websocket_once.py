@@ -379,3 +379,21 @@ async def test_details_after_an_update(
         "code": "firmware_changed", "from": "1.66.0", "to": "1.67.0", "at": device.judged.firmware.at,
     }  # fmt: skip
     assert found["evidence"][1] == {"code": "lookup_only", "count": 1}
+
+
+async def test_timeline_has_gaps_written_down(
+    hass: HomeAssistant, home: None, client: Client, gateway: Gateway
+) -> None:
+    gateway.status("offline")
+    gateway.status("online")
+    await hass.async_block_till_done()
+    answer = await client.ask("timeline", device=device_id(hass, HUE), limit=2)
+    assert [entry["kind"] for entry in answer["entries"]] == ["gateway_lost", "gateway_back"]
+
+
+async def test_details_of_a_probe(hass: HomeAssistant, home: None, client: Client, gateway: Gateway) -> None:
+    gateway.flows(row("connectivitycheck.gstatic.com", address="203.0.113.96"), seq=2)
+    await hass.async_block_till_done()
+    about = of_host("connectivitycheck.gstatic.com", "gstatic.com")
+    found = await client.ask("details", device=device_id(hass, HUE), **about)
+    assert {"code": "connectivity_probe"} in found["evidence"]
