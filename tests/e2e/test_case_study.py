@@ -1,6 +1,7 @@
 """The case study's findings, from Home Assistant's own actions: experiments, captures, profiles as rules."""
 
 import json
+import os
 import subprocess
 import tempfile
 import time
@@ -29,6 +30,7 @@ from tests.home.traffic import look_up, reaches, transfer
 pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
 
 SPEED = 10
+FAST_SECONDS = int(os.environ.get("SPIN_FAST_SECONDS", "10"))
 CHECKS = ["www2.meethue.com", "www.philips.com", "google.com", "baidu.com"]
 ORDINARY = {"ws.meethue.com", "diagnostics.meethue.com", "fwupdate.philips.com", *TIME_SERVERS}
 
@@ -263,6 +265,32 @@ def test_a_capture_equals_what_tshark_sees_on_the_bridge(world: World, tmp_path:
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     assert warned.stdout == ""
+
+
+def test_a_fast_capture_loses_nothing_or_says_how_much(world: World) -> None:
+    """50 Mbit/s for ten seconds, or as many as SPIN_FAST_SECONDS says."""
+    world.switch_off()
+    hue = world.home.devices["hue"]
+    world.home.configure_statically("hue")
+    before = world.home.meter("hue")
+    file = world.ask("start_capture", duration=2 * FAST_SECONDS, max_size=1000)["file"]
+    end = time.monotonic() + FAST_SECONDS
+    chunk = 1_250_000
+    while time.monotonic() < end:
+        began = time.monotonic()
+        transfer(hue, "198.51.100.7", chunk // 2, chunk // 2)
+        time.sleep(max(0.0, 0.2 - (time.monotonic() - began)))
+    after = world.home.meter("hue")
+    time.sleep(3)
+    world.assistant.client.call("spin.stop_capture", entity_id=world.entity())
+    world.wait(lambda: not world.assistant.client.command("spin/captures")["running"], "it has ended", 60)
+    listed = next(
+        each for each in world.assistant.client.command("spin/captures")["captures"] if each["file"] == file
+    )
+    sent = after.sent_packets - before.sent_packets + after.received_packets - before.received_packets
+    print(listed, sent, (after.sent_bytes + after.received_bytes) * 8 / FAST_SECONDS / 1e6)  # noqa: T201
+    assert listed["packets"] + listed["dropped"] >= sent
+    assert listed["complete"] == (listed["dropped"] == 0)
 
 
 def test_its_profile_as_rules(world: World) -> None:

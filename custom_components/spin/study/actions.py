@@ -43,7 +43,7 @@ _CAPTURE: VolDictType = {
     vol.Optional("duration", default=timedelta(minutes=5)): vol.All(
         cv.positive_time_period, vol.Range(min=timedelta(seconds=1), max=timedelta(hours=1))
     ),
-    vol.Optional("max_size", default=20): vol.All(vol.Coerce(float), vol.Range(min=0.01, max=200)),
+    vol.Optional("max_size", default=20): vol.All(vol.Coerce(float), vol.Range(min=0.01, max=1000)),
     vol.Optional("headers_only", default=False): cv.boolean,
 }
 _PERIOD = vol.All(cv.string, vol.Length(min=1, max=MAX_LABEL))
