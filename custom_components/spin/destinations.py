@@ -33,7 +33,7 @@ def load_grouping() -> Group:
     """Return the function from a name to its registrable domain. Reads a file: not in the event loop."""
     suffixes = PublicSuffixList()
 
-    @lru_cache(maxsize=8192)
+    @lru_cache(maxsize=32_768)
     def group(name: str) -> str:
         return suffixes.privatesuffix(name) or name
 

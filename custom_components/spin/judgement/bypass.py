@@ -29,6 +29,7 @@ _DOH_NAMES = (
     "one.one.one.one",
     "unfiltered.adguard-dns.com",
 )
+_BELOW_DOH_NAMES = tuple(f".{name}" for name in _DOH_NAMES)
 # The same, for those who know them by address. 443 on any of these is DoH.
 _DOH_ADDRESSES = {
     "1.0.0.1",
@@ -61,4 +62,4 @@ def is_name_service(row: Row) -> bool:
         return False
     if row.name is None:
         return row.address in _DOH_ADDRESSES
-    return any(row.name == name or row.name.endswith(f".{name}") for name in _DOH_NAMES)
+    return f".{row.name}".endswith(_BELOW_DOH_NAMES)
