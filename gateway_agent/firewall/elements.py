@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Final
 
 from gateway_agent.kernel.nf_tables import padded
-from gateway_agent.kernel.ruleset import BLOCKED_DEVICES
+from gateway_agent.kernel.ruleset import BLOCKED_DEVICES, LEVELS
 from gateway_agent.model import Address, Mac
 from gateway_agent.wire.policy import Policy, Rule
 
@@ -60,6 +60,20 @@ class Wanted:
             return False
         place = bisect_right(intervals, key, key=lambda interval: interval[0])
         return place > 0 and intervals[place - 1][1] >= key and intervals[place - 1][2] > now
+
+    def refuses(self, mac: Mac, remote: Address, now: float) -> bool:
+        """Decide about a device's destination as the kernel's chains do, but for the blocked devices."""
+        version = family(remote)
+        pair = pair_key(mac, remote)
+        for level in LEVELS:
+            key = pair if level.startswith("device") else remote
+            if (
+                self.has(level + version, pair, now)
+                or self.has(f"{level}_hosts{version}", remote, now)
+                or self.covers(f"{level}_networks{version}", key, now)
+            ):
+                return level.endswith("block")
+        return False
 
 
 def mac_key(mac: Mac) -> bytes:

