@@ -1,7 +1,7 @@
 """What a device is known to talk to, as response data."""
 
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import voluptuous as vol
 from homeassistant.core import ServiceCall, ServiceResponse
@@ -18,6 +18,7 @@ from .targets import meant, targets_to_read
 
 BLOCKED = "blocked"
 PARTLY_BLOCKED = "partly_blocked"
+STATES = (*VERDICTS, BLOCKED, PARTLY_BLOCKED)
 
 ATTR_STATE = "state"
 ATTR_SINCE = "since"
@@ -25,44 +26,70 @@ ATTR_BEFORE = "before"
 ATTR_TEXT = "text"
 
 FIELDS: VolDictType = {
-    vol.Optional(ATTR_STATE): vol.All(cv.ensure_list, [vol.In([*VERDICTS, BLOCKED, PARTLY_BLOCKED])]),
+    vol.Optional(ATTR_STATE): vol.All(cv.ensure_list, [vol.In(STATES)]),
     vol.Optional(ATTR_SINCE): cv.datetime,
     vol.Optional(ATTR_BEFORE): cv.datetime,
     vol.Optional(ATTR_TEXT): cv.string,
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which destinations are asked for; times are Unix seconds of the last contact."""
+
+    states: frozenset[str] = frozenset(STATES)
+    since: float = 0.0
+    before: float = float("inf")
+    text: str = ""
+
+    @classmethod
+    def of(cls, call: ServiceCall) -> Self:
+        """Return what a call asks for."""
+        since, before = call.data.get(ATTR_SINCE), call.data.get(ATTR_BEFORE)
+        return cls(
+            frozenset(call.data.get(ATTR_STATE, STATES)),
+            0.0 if since is None else since.astimezone().timestamp(),
+            float("inf") if before is None else before.astimezone().timestamp(),
+            call.data.get(ATTR_TEXT, "").lower(),
+        )
+
+    def includes(self, destination: Destination) -> bool:
+        """Return whether it is asked for, whatever its state."""
+        if not self.since <= destination.last < self.before:
+            return False
+        texts = (destination.key.group, *destination.names, *destination.addresses)
+        return not self.text or any(self.text in text for text in texts)
+
+
+EVERYTHING = Wanted()
+
+
 async def get_destinations(call: ServiceCall) -> ServiceResponse:
-    """Return what devices are known to talk to, as far as it passes the filters of the call."""
+    """Return what devices are known to talk to, as far as the call asks for it."""
+    wanted = Wanted.of(call)
     devices: dict[str, Any] = {}
     for coordinator, device_id, device in meant(await targets_to_read(call)):
-        rows = await call.hass.async_add_executor_job(destinations_of, device, coordinator.policy.state)
         devices[device_id] = {
             "name": coordinator.registry.name(device.mac),
             "mac": device.mac,
-            "destinations": [row for row in rows if _passes(row, call.data)],
+            "destinations": await call.hass.async_add_executor_job(
+                destinations_of, device, coordinator.policy.state, wanted
+            ),
         }
     return {"devices": devices}
 
 
-def _passes(row: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    last = datetime.fromisoformat(row["last_seen"])
-    since, before, text = wanted.get(ATTR_SINCE), wanted.get(ATTR_BEFORE), wanted.get(ATTR_TEXT, "").lower()
-    return (
-        row["state"] in wanted.get(ATTR_STATE, (row["state"],))
-        and (since is None or last >= since.astimezone())
-        and (before is None or last < before.astimezone())
-        and any(text in item for item in (row["destination"], *row["names"], *row["addresses"]))
-    )
-
-
-def destinations_of(device: Device, policy: PolicyState | None) -> list[dict[str, Any]]:
-    """Return the destinations of a device, that of the latest contact first.
+def destinations_of(
+    device: Device, policy: PolicyState | None, wanted: Wanted = EVERYTHING
+) -> list[dict[str, Any]]:
+    """Return destinations of a device, that of the latest contact first.
 
     That takes a while where there are many destinations and rules: not in the event loop.
     """
-    latest_first = sorted(device.destinations, key=lambda destination: destination.last, reverse=True)
-    return [_row(device.mac, destination, policy) for destination in latest_first]
+    asked = (destination for destination in device.destinations if wanted.includes(destination))
+    latest_first = sorted(asked, key=lambda destination: destination.last, reverse=True)
+    rows = [_row(device.mac, destination, policy) for destination in latest_first]
+    return [row for row in rows if row["state"] in wanted.states]
 
 
 def _row(mac: Mac, destination: Destination, policy: PolicyState | None) -> dict[str, Any]:
