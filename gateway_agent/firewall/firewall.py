@@ -20,7 +20,7 @@ from gateway_agent.firewall.requests import (
 )
 from gateway_agent.firewall.resolutions import GRACE, Resolutions, lifetime
 from gateway_agent.kernel.netlink import NetlinkError, Request
-from gateway_agent.kernel.ruleset import BLOCKED_DEVICES, LEVELS
+from gateway_agent.kernel.ruleset import BLOCKED_DEVICES
 from gateway_agent.kernel.table import Table
 from gateway_agent.model import Address, Answer, Mac, ServerName
 from gateway_agent.wire.policy import Policy, Problem, Resolved
