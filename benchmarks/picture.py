@@ -37,8 +37,8 @@ from custom_components.spin.models import (
 from custom_components.spin.naming import identifier
 from custom_components.spin.websocket import board as boards
 from custom_components.spin.websocket.board import Board
-from custom_components.spin.websocket.picture import Wish
 from custom_components.spin.websocket.subscription import Subscription
+from custom_components.spin.websocket.wish import Wish
 
 DEVICES, DESTINATIONS, READERS = 50, 500, 10
 # A gateway reports every 5 seconds: so many devices in each second, with so many rows.

@@ -4,8 +4,8 @@ from homeassistant.components.websocket_api.connection import ActiveConnection
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 
 from .board import Board
-from .picture import Wish
 from .subscription import Subscription
+from .wish import Wish
 
 # So many open pictures of one connection are more than a page shows.
 MAX_SUBSCRIPTIONS = 32

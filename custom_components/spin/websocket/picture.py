@@ -6,7 +6,6 @@ changed, not from how much there is.
 
 import heapq
 import time
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..judgement.outages import Service
@@ -30,28 +29,15 @@ from .rows import (
     link_of,
     link_row,
 )
-from .sheet import total
+from .wish import DESTINATIONS, DEVICES, Wish, summary_of
 
 # Bytes of a snapshot with the default numbers of rows.
 SNAPSHOT = 40_000
-DEVICES = 100
-DESTINATIONS = 40
-MAX_ROWS = 500
 # Of the room, what the devices may take at most, and then the groups or hosts of what is left.
 _SHARES = (0.45, 0.6)
 # Rows that are appended beyond the row counts because something happened to them.
 MAX_APPENDED = 50
 MAX_LINKS = 4_000
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a reader asked for: the focus, if any, and how many rows it can show."""
-
-    device: str | None = None
-    destination: str | None = None
-    devices: int = DEVICES
-    destinations: int = DESTINATIONS
 
 
 class LinkKey(NamedTuple):
@@ -82,7 +68,7 @@ class Picture:
         self._links_cut = False
         self._now = time.time()
         self._focus = self._make_focus()
-        self._summary = self._make_summary()
+        self._summary = summary_of(board, wish)
         self._more: dict[str, int] = {}
         self._choose()
         self._more = self._make_more()
@@ -210,27 +196,6 @@ class Picture:
         place = self._place
         return focused.of_device(place, self.board.window, self._now) if place is not None else None
 
-    def _make_summary(self) -> dict[str, int]:
-        board, group = self.board, self.wish.destination
-        if (place := self._place) is not None:
-            link, places, destinations = place.hosts, [place], place.sums.shown
-        elif group is not None:
-            places = board.tally.places(group)
-            link = total(place.sheet.links[group] for place in places)
-            destinations = int(bool(places))
-        else:
-            link, places, destinations = board.tally.hosts, list(board.places.values()), board.tally.shown
-        return {
-            "devices": len(places),
-            "destinations": destinations,
-            "new": link.new,
-            "blocked": link.blocked + sum(place.standing.book.blocked for place in places),
-            "failed": link.failed,
-            "learning": sum(place.device.learning.state == "learning" for place in places),
-            "sent": link.sent,
-            "received": link.received,
-        }
-
     def _make_more(self) -> dict[str, int]:
         board = self.board
         here = sum(1 for group in self.groups if board.tally.sums(group).shown)
@@ -261,7 +226,7 @@ class Picture:
 
     def _around(self) -> dict[str, Any]:
         """Return what is new in summary, more and focus."""
-        summary, more, focus = self._make_summary(), self._make_more(), self._make_focus()
+        summary, more, focus = summary_of(self.board, self.wish), self._make_more(), self._make_focus()
         changes = {
             "summary": summary if summary != self._summary else None,
             "more": more if more != self._more else None,

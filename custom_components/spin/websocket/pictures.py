@@ -14,7 +14,7 @@ from .boards import Boards, TooManyError
 from .desk import learn_users
 from .gateways import entries_of
 from .lookup import NotFoundError
-from .picture import DESTINATIONS, DEVICES, MAX_ROWS, Wish
+from .wish import DESTINATIONS, DEVICES, MAX_ROWS, Wish
 
 DATA_BOARDS: HassKey[Boards] = HassKey(f"{DOMAIN}_boards")
 

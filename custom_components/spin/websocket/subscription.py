@@ -10,7 +10,8 @@ from homeassistant.components.websocket_api.connection import ActiveConnection
 from homeassistant.core import callback
 
 from .board import PACE, Board
-from .picture import LinkKey, Picture, Wish
+from .picture import LinkKey, Picture
+from .wish import Wish
 
 
 class Subscription:
