@@ -234,7 +234,20 @@ async def test_lost_chunks_are_said(
     capturing.end(5000, dropped_kernel=3, dropped_agent=4)
     await settle(hass, spin)
     (listed,) = await spin.runtime_data.study.captures.listed()
-    assert (listed.complete, listed.dropped) == (False, 7)
+    assert (listed.complete, listed.dropped, listed.missing) == (False, 7, 5000 - len(HEADER + record()))
+
+
+async def test_a_disk_that_is_slower_than_the_network(
+    hass: HomeAssistant, capturing: Capturing, hue: str, spin: MockConfigEntry
+) -> None:
+    await start(hass, hue)
+    with patch.object(capture_run, "MAX_UNWRITTEN", 50):
+        for chunk in (HEADER + record(), record(), record()):
+            capturing.chunk(chunk)
+        capturing.end(len(HEADER) + 3 * len(record()))
+        await settle(hass, spin)
+    (listed,) = await spin.runtime_data.study.captures.listed()
+    assert (listed.packets, listed.missing, listed.complete) == (1, 2 * len(record()), False)
 
 
 async def test_the_end_of_the_stream_gets_lost(
@@ -337,7 +350,7 @@ async def test_only_administrators(
 def kept(folder: Path, name: str, began: float = 1.0, size: int = 24) -> None:
     file = CaptureFile(folder, name)
     file.write([HEADER])
-    file.finish(Capture(name, HUE, "Hue <b>", began, 1.0, 0, size, 0, False, True, "duration"))
+    file.finish(Capture(name, HUE, "Hue <b>", began, 1.0, 0, size, 0, 0, False, True, "duration"))
 
 
 async def test_download_and_list(

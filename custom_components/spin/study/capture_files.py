@@ -27,6 +27,7 @@ class Capture:
         file: the name of its pcap file
         complete: whether all that the gateway captured is in the file
         dropped: packets that the gateway lost
+        missing: bytes that the gateway sent and that did not arrive, or could not be written in time
     """
 
     file: str
@@ -37,6 +38,7 @@ class Capture:
     packets: int
     bytes: int
     dropped: int
+    missing: int
     headers_only: bool
     complete: bool
     reason: str

@@ -25,6 +25,8 @@ _LOGGER = logging.getLogger(__name__)
 REPLY_TIMEOUT = 5.0
 # How long the gateway may be silent after the capture's time is over.
 SILENCE = 30.0
+# What waits for the disk is in memory.
+MAX_UNWRITTEN = 32_000_000
 # How long the last chunks may take after the gateway said that all were sent.
 LAST_CHUNKS = 5.0
 
@@ -125,9 +127,10 @@ class CaptureRun:
             self._streamed = True
         elif self._received > self.wanted.max_bytes + MAX_CHUNK_BYTES:
             self._gone = "too_much"
-        else:
+        elif sum(map(len, self._chunks)) < MAX_UNWRITTEN:
             self._received += len(payload)
             self._chunks.append(payload)
+        # Else the disk is slower than the network: what is left out is missing in the file, and said.
         self._news.set()
 
     def leave(self, reason: str) -> None:
@@ -193,6 +196,7 @@ class CaptureRun:
             packets=self._file.packets,
             bytes=self._file.size,
             dropped=reply.dropped,
+            missing=max(0, reply.bytes - self._file.size),
             headers_only=self.wanted.headers_only,
             complete=reply.state == "ended" and self._file.size == reply.bytes and not reply.dropped,
             reason=reason,
