@@ -106,6 +106,11 @@ async def test_cloud_loss(
     assert state.attributes["event_type"] == "experiment_finished"
     assert state.attributes["tried"] == "ws.meethue.com, google.com"
     assert state.attributes["unusual"] == "google.com"
+    assert state.attributes["message"] == (
+        "The experiment with Philips-hue is over. It tried: ws.meethue.com, google.com."
+    )
+    entries, _ = spin.runtime_data.devices[HUE].journal.entries()
+    assert {"experiment_started", "experiment_finished"} <= {entry.kind for entry in entries}
     profile = study.record(HUE).periods.present
     assert {contact.target for contact in profile.usual()} == {"ws.meethue.com", "time1.google.com"}
     assert {c.target for c, seen in profile.contacts.items() if seen.in_trouble} == {

@@ -17,6 +17,7 @@ from homeassistant.helpers.event import async_call_later
 
 from ..const import DOMAIN, EVENT_EXPERIMENT_FINISHED
 from ..decisions import Decision
+from ..judgement.words import Words
 from ..models import Mac, Rule
 from ..rules import BLOCK
 from ..rulings import TIMER, USER, Ruling
@@ -33,6 +34,7 @@ GRACE = 2.0
 # A gateway that was not heard for a while has told all by then.
 AFTER_RESTART = 15.0
 REASON = "experiment"
+EXPERIMENT_STARTED = "experiment_started"
 MAX_TOLD = 10
 
 
@@ -69,6 +71,7 @@ class Experiments:
             )
             experiment.started = time.time()
         self._record(mac).begin(experiment)
+        self._coordinator.devices[mac].journal.add(EXPERIMENT_STARTED, time.time(), experiment=kind)
         self._set_timer(mac, max(0.0, experiment.ends - time.time()) + self._grace())
         await self._coordinator.study.save()
         self._coordinator.study.changed(mac)
@@ -176,6 +179,8 @@ class Experiments:
         device = self._coordinator.devices.get(mac)
         if device is None:
             return
+        device.journal.add(EVENT_EXPERIMENT_FINISHED, time.time(), experiment=experiment.kind)
+        words = Words(self._coordinator.hass)
         tried = list(dict.fromkeys(contact.target for contact, _ in experiment.in_order()))
         unusual = [contact.target for contact, attempt in experiment.in_order() if not attempt.usual]
         checks = record.checks()
@@ -184,6 +189,10 @@ class Experiments:
             EVENT_EXPERIMENT_FINISHED,
             {
                 "id": experiment.id,
+                "device": (name := self._coordinator.registry.name(mac)),
+                "message": words.say(
+                    "told_experiment_finished", device=name, names=", ".join(tried[:MAX_TOLD]) or "-"
+                ),
                 "kind": experiment.kind,
                 "outcome": experiment.outcome,
                 "tried": ", ".join(tried[:MAX_TOLD]),
