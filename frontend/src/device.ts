@@ -14,7 +14,13 @@ export function blockText(words: Words, { by, user, until }: Block): string {
   return until ? `${text} ${words.t("until", { time: words.moment(until) })}` : text;
 }
 
-export function deviceHead(stage: Stage, device: DeviceFocus, react: (option: string) => void): unknown {
+interface Head {
+  /** What a person wants to see and do first. */
+  first: unknown;
+  rest: unknown;
+}
+
+export function deviceHead(stage: Stage, device: DeviceFocus, react: (option: string) => void): Head {
   const { words, may } = stage;
   const { learning, block, reaction } = device;
   const facts = [
@@ -24,7 +30,19 @@ export function deviceHead(stage: Stage, device: DeviceFocus, react: (option: st
     device.addresses[0],
   ];
   const ask = (action: Action) => () => stage.ask({ action, devices: [device.id], name: device.name });
-  return html`<div class="device">
+  const first = html`<div class="device">
+    <div class="buttons">
+      <button
+        role="switch"
+        aria-checked=${!!block}
+        ?disabled=${!may || stage.busy || !stage.can(device.id)}
+        @click=${ask(block ? "unblock_device" : "block_device")}>
+        ${words.t("block_internet")}<span class="knob"></span>
+      </button>
+      ${block ? html`<b>${icon("blocked")} ${blockText(words, block)}</b>` : nothing}
+    </div>
+  </div>`;
+  const rest = html`<div class="device">
     <p class="facts dim">
       ${facts.map((fact) => (fact ? html`<bdi>${plain(fact)}</bdi>` : nothing))}
       ${
@@ -34,16 +52,8 @@ export function deviceHead(stage: Stage, device: DeviceFocus, react: (option: st
           >`
           : nothing
       }
-      ${block ? html`<b>${icon("blocked")} ${blockText(words, block)}</b>` : nothing}
     </p>
     <div class="buttons">
-      <button
-        role="switch"
-        aria-checked=${!!block}
-        ?disabled=${!may || stage.busy || !stage.can(device.id)}
-        @click=${ask(block ? "unblock_device" : "block_device")}>
-        ${words.t("block_internet")}<span class="knob"></span>
-      </button>
       ${
         reaction
           ? html`<label
@@ -70,4 +80,5 @@ export function deviceHead(stage: Stage, device: DeviceFocus, react: (option: st
     </div>
     ${chart(words, device.chart)}
   </div>`;
+  return { first, rest };
 }

@@ -167,9 +167,9 @@ export const dialogStyle = css`
     flex-wrap: wrap;
     gap: 2px 16px;
   }
-  .facts b {
-    color: var(--spin-text);
+  .device b {
     font-weight: 500;
+    align-self: center;
   }
   .device label {
     display: inline-flex;

@@ -5,14 +5,16 @@ import type { End } from "./layout";
 import { bytesOf, type Device, type Group, type Host, type Link } from "./model";
 
 /** Hues of ordinary ribbons, clear of the signal colours. */
-const HUES = [199, 262, 168, 225, 290, 145, 185, 315];
+const HUES = [199, 290, 145, 250, 330, 172, 222, 268];
 
-/** A device keeps its colour. */
-export function hue(id: string): number {
-  let hash = 0;
-  for (let index = 0; index < id.length; index++) hash = (hash * 31 + id.charCodeAt(index)) >>> 0;
-  return HUES[hash % HUES.length]!;
+const given = new Map<string, number>();
+
+/** Give devices colours that differ as long as there are some left; each keeps its own. */
+export function colour(ids: readonly string[]): void {
+  for (const id of [...ids].sort()) if (!given.has(id)) given.set(id, HUES[given.size % HUES.length]!);
 }
+
+export const hue = (id: string): number => given.get(id) ?? HUES[0]!;
 
 const indexOf = (rows: readonly { key: string }[]): Map<string, number> =>
   new Map(rows.map((row, index) => [row.key, index]));

@@ -28,7 +28,8 @@ export interface Ribbon extends End {
   /** The line in the middle of it. */
   line: string;
   thickness: number;
-  middle: number;
+  /** Where its sign stands: how far across (0 to 1), and at what height. */
+  sign: { across: number; top: number };
   /** Drawn in full: what is new, blocked or does not answer. */
   status: Status | null;
 }
@@ -80,7 +81,16 @@ function ports(ends: readonly End[], sizes: readonly number[], side: "from" | "t
   return placed;
 }
 
-export function layout(ends: readonly End[]): Ribbon[] {
+/** Signs stand near the column whose rows they tell apart: how far along the line, and how far across that is. */
+const NEAR_TO = { along: 0.85, across: 0.805 };
+const NEAR_FROM = { along: 0.15, across: 0.195 };
+
+/** The height of a ribbon's line, so far along. */
+const heightAt = (along: number, from: number, to: number): number =>
+  from + (to - from) * along * along * (3 - 2 * along);
+
+export function layout(ends: readonly End[], side: "from" | "to" = "to"): Ribbon[] {
+  const near = side === "to" ? NEAR_TO : NEAR_FROM;
   const sizes = ends.map((end) => thickness(end.bytes));
   const left = ports(ends, sizes, "from");
   const right = ports(ends, sizes, "to");
@@ -96,7 +106,7 @@ export function layout(ends: readonly End[]): Ribbon[] {
       path: `M0 ${a0}C${half} ${a0} ${half} ${b0} ${WIDTH} ${b0}V${b1}C${half} ${b1} ${half} ${a1} 0 ${a1}Z`,
       line: `M0 ${am}C${half} ${am} ${half} ${bm} ${WIDTH} ${bm}`,
       thickness: sizes[index]!,
-      middle: (am + bm) / 2,
+      sign: { across: near.across, top: round(heightAt(near.along, am, bm)) },
       status: statusOf(end.flags),
     };
   });

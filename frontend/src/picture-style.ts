@@ -61,7 +61,6 @@ export const pictureStyle = css`
   }
   .mark {
     position: absolute;
-    inset-inline-start: 50%;
     margin-inline-start: -11px;
     margin-top: -11px;
     width: 22px;

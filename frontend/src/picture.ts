@@ -106,7 +106,10 @@ export class PictureDrawing {
     const only = this.picture.groups.filter((row) => row.key === group);
     const ends = linkEnds({ rows, hidden: 0 }, { rows: only, hidden: 0 }, links);
     const at = nodeRow(rows.length);
-    const ribbons = layout(ends.map((end) => ({ ...end, to: at })));
+    const ribbons = layout(
+      ends.map((end) => ({ ...end, to: at })),
+      "from",
+    );
     return html`<div class="picture destination" @keydown=${this.move}>
       ${this.renderColumn("devices", { rows, hidden: 0 })} ${this.renderRibbons(ribbons, rows.length)}
       ${this.renderNode(at, initial(group))}
@@ -272,7 +275,7 @@ export class PictureDrawing {
         (ribbon) =>
           html`<span
             class="mark ${some && !touches(ribbon) ? "faded" : ""}"
-            style="top:${ribbon.middle}px"
+            style="top:${ribbon.sign.top}px;inset-inline-start:${ribbon.sign.across * 100}%"
             aria-hidden="true"
             >${icon(ribbon.status === "partly" ? "blocked" : ribbon.status!)}</span
           >`,

@@ -43,9 +43,10 @@ function ofDevice(words: Words, { flags, fresh, blocked, failed, groups }: Devic
 
 function ofGroup(words: Words, { flags, fresh, blocked, failed, devices }: Group): unknown[] {
   const part = { part: words.number(blocked), all: words.number(devices) };
+  const partly = blocked < devices ? words.t("blocked_part", part) : words.t("blocked_partly");
   return [
     fresh && say("new", words.t("new")),
-    blocked && say("blocked", flags & Flag.blocked ? words.t("blocked") : words.t("blocked_part", part)),
+    blocked && say("blocked", flags & Flag.blocked ? words.t("blocked") : partly),
     failed && say("failed", words.t("failed")),
     words.n("devices", devices),
   ];

@@ -59,12 +59,13 @@ export const tableStyle = css`
     font-variant-numeric: tabular-nums;
   }
   th.wide {
-    width: 28%;
+    width: 26%;
   }
-  th.who {
-    width: 15%;
-  }
+  th.who,
   th.status {
+    width: 13%;
+  }
+  th.when {
     width: 14%;
   }
   .list tbody tr {

@@ -40,9 +40,12 @@ const HEADINGS: Heading[] = [
   { sort: "sent", text: "sent", css: "number rare" },
   { sort: "received", text: "received", css: "number rare" },
   { sort: "total", text: "data", css: "number often" },
-  { sort: "first", text: "first_seen", css: "number rare" },
-  { sort: "last", text: "last_seen", css: "number rare" },
+  { sort: "first", text: "first_seen", css: "number rare when" },
+  { sort: "last", text: "last_seen", css: "number rare when" },
 ];
+
+/** What was learned is what is usual, and needs no badge. */
+const BADGES = FILTERS.filter((name) => name !== "learning");
 
 type Scope = Pick<TableRequest, "gateway" | "device" | "destination" | "window" | "filter">;
 
@@ -178,7 +181,7 @@ export class TableList {
                 class="chip"
                 aria-pressed=${String(filter.includes(name))}
                 @click=${() => this.toggle(filter, name)}>
-                ${icon(name)} ${words.t(name)}
+                ${icon(name)} ${words.t(name === "learning" ? "learned" : name)}
               </button>`,
           )}
         </div>
@@ -245,7 +248,7 @@ export class TableList {
     if (!row) return html`<tr aria-rowindex=${index + 2}><td class="dim">…</td></tr>`;
     const [id, group, host, protocol, port, flags, sent, received, first, last] = row;
     const device = plain(this.names[id] ?? id);
-    const badges = FILTERS.filter((name) => flags & Flag[name]).map(
+    const badges = BADGES.filter((name) => flags & Flag[name]).map(
       (name) => html`<span>${icon(name)} ${words.t(name)}</span>`,
     );
     return html`<tr

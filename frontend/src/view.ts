@@ -7,6 +7,7 @@ import { DEFAULT_ROWS, type Config, type Mode } from "./config";
 import type { Filter, Gateway, Pair, SubscribeRequest, Window } from "./contract";
 import type { Ask } from "./deeds";
 import type { DetailsDialog } from "./details";
+import { colour } from "./ends";
 import { Feed } from "./feed";
 import { banners, blocks, destinationHead, head, legend, summary } from "./frame";
 import { matters, navigate, reason, type Hass } from "./hass";
@@ -208,6 +209,7 @@ export abstract class View extends Part implements Stage {
       this.ranked = Date.now();
       this.reorder = false;
     }
+    if (fresh) colour(picture.devices.map((device) => device.key));
     this.picture = picture;
     this.gateways = picture.gateways;
     this.problem = "";
@@ -273,8 +275,7 @@ export abstract class View extends Part implements Stage {
       ${banners(this)}
       ${
         picture
-          ? html`${summary(words, picture, this.mode === "table" ? undefined : (name) => this.turn("table", [name]))} ${this.focusHead(picture)}
-          ${this.body(picture)}`
+          ? html`${summary(words, picture, this.mode === "table" ? undefined : (name) => this.turn("table", [name]))} ${this.around(picture, this.body(picture))}`
           : this.problem
             ? nothing
             : html`<p class="empty" role="status">${words.t("loading")}</p>`
@@ -290,14 +291,19 @@ export abstract class View extends Part implements Stage {
     this.table?.drawn(this.root);
   }
 
-  private focusHead(picture: Picture): unknown {
+  /** What belongs to the focus; on a phone the picture comes before most of it. */
+  private around(picture: Picture, body: unknown): unknown {
     const { focus } = picture;
-    if (focus?.kind === "device" && !this.more) this.withMore(() => this.draw());
-    if (focus?.kind === "device")
-      return this.more?.deviceHead(this, focus, (option) =>
-        this.actor.react(this.hass, focus.reaction!.entity_id, option),
-      );
-    return focus ? destinationHead(this, picture, focus) : nothing;
+    if (focus?.kind === "destination") return html`${destinationHead(this, picture, focus)} ${body}`;
+    if (!focus) return body;
+    if (!this.more) {
+      this.withMore(() => this.draw());
+      return body;
+    }
+    const { first, rest } = this.more.deviceHead(this, focus, (option) =>
+      this.actor.react(this.hass, focus.reaction!.entity_id, option),
+    );
+    return this.phone ? html`${first} ${body} ${rest}` : html`${first} ${rest} ${body}`;
   }
 
   private body(picture: Picture): unknown {

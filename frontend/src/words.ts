@@ -57,7 +57,7 @@ export class Words {
     const zone = locale?.time_zone === "server" ? hass?.config?.time_zone : undefined;
     const hours = locale?.time_format;
     const time: Intl.DateTimeFormatOptions = {
-      hour: "2-digit",
+      hour: hours === "24" ? "2-digit" : "numeric",
       minute: "2-digit",
       ...(hours === "12" || hours === "24" ? { hourCycle: hours === "12" ? "h12" : "h23" } : {}),
       ...(zone ? { timeZone: zone } : {}),

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { fakeHass, FakeServer } from "../dev/server";
 import { check } from "../src/config";
 import { inverse, perform, type Deed } from "../src/deeds";
-import { hue, linkEnds } from "../src/ends";
+import { colour, hue, linkEnds } from "../src/ends";
 import { Column } from "../src/column";
 import { matters } from "../src/hass";
 import { Picture } from "../src/model";
@@ -56,9 +56,13 @@ test("a deed is an action of the integration", async () => {
   ]);
 });
 
-test("a device keeps its colour", () => {
-  expect(hue("abc")).toBe(hue("abc"));
-  expect(hue("")).toBeTypeOf("number");
+test("devices have colours of their own, and keep them", () => {
+  colour(["b", "a", "c"]);
+  const before = ["a", "b", "c"].map(hue);
+  expect(new Set(before).size).toBe(3);
+  colour(["d", "c"]);
+  expect(["a", "b", "c"].map(hue)).toEqual(before);
+  expect(hue("never heard of")).toBeTypeOf("number");
 });
 
 test("what runs to rows below the cut runs to the rest", async () => {
