@@ -108,8 +108,9 @@ def _take(browser: LoggedIn, devices: dict[str, str], folder: Path) -> None:
 def _open(
     browser: LoggedIn, path: str, size: dict[str, int], *, dark: bool = False, scale: float = 1
 ) -> View:
-    view = browser.view(size or DESKTOP, dark=dark, scale=scale)
+    view = browser.view(size, dark=dark, scale=scale)
     view.open(path)
+    view.page.get_by_role("button", name="5 min").click()
     return view
 
 
