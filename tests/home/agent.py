@@ -68,10 +68,9 @@ class Agent:
             (self.folder / name).mkdir(exist_ok=True)
 
     def start(self) -> None:
-        """Start it without waiting for it, with the priority that its systemd unit gives it."""
+        """Start it without waiting for it."""
         with self.log.open("a") as log:
             self._process = self.home.gateway.start(
-                "nice", "-n", "-10",
                 AGENT_PYTHON, "-m", "gateway_agent", "run", "--config", self.configuration,
                 stdout=log, stderr=log, cwd=ROOT,
             )  # fmt: skip

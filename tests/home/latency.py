@@ -90,6 +90,16 @@ def _latency(client: socket.socket, events: socket.socket, name: str, family: Fa
     raise TimeoutError(f"no rule for {name}")
 
 
+def wake_up_delays(count: int) -> list[float]:
+    """Return by how many seconds this machine wakes a sleeping process too late: what others cost us."""
+    delays = []
+    for _ in range(count):
+        due = time.monotonic() + 0.002
+        time.sleep(0.002)
+        delays.append(time.monotonic() - due)
+    return delays
+
+
 def percentile(values: Iterable[float], share: float) -> float:
     """Return the value that this share of the values does not exceed."""
     ordered = sorted(values)
