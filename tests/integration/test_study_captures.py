@@ -3,8 +3,10 @@
 import asyncio
 import errno
 import json
+import random
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -22,7 +24,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator,
 from custom_components.spin.const import DOMAIN
 from custom_components.spin.study import capture_files, capture_run
 from custom_components.spin.study.capture_files import Capture, CaptureFile
-from custom_components.spin.study.capture_wire import FILE_HEADER, check_chunk
+from custom_components.spin.study.capture_wire import FILE_HEADER, check_chunk, parse_reply
 from custom_components.spin.wire import WireError
 
 HEADER = FILE_HEADER.pack(0xA1B23C4D, 2, 4, 0, 0, 262_144, 1)
@@ -464,3 +466,17 @@ async def test_a_broker_that_does_not_confirm(
     capturing.end(24)
     await settle(hass, spin)
     assert len(await spin.runtime_data.study.captures.listed()) == 1
+
+
+def test_no_chunk_does_more_than_be_refused() -> None:
+    dice = random.Random(6)
+    whole = HEADER + record() + record(200) + record(0)
+    for _ in range(3000):
+        chunk = bytearray(whole[: dice.randrange(len(whole) + 1)])
+        for _ in range(dice.randrange(4)):
+            if chunk:
+                chunk[dice.randrange(len(chunk))] = dice.randrange(256)
+        with suppress(WireError):
+            assert 0 <= check_chunk(bytes(chunk), first=dice.random() < 0.8) <= 3
+        with suppress(WireError):
+            parse_reply(bytes(chunk))

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import random
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
@@ -158,6 +159,31 @@ def test_hostile_files(text: str, reason: str) -> None:
     with pytest.raises(MudError) as caught:
         read(text)
     assert reason.lower() in str(caught.value).lower()
+
+
+def mutated(value: Any, dice: random.Random) -> Any:
+    """Return the value with some part of it replaced by what does not belong there."""
+    if dice.random() < 0.03:
+        strange = (None, -1, 2**70, 1e308, True, "", "x" * 300, "\x00\u202e", [], {}, [[]], {"a": {}})
+        return dice.choice(strange)
+    if isinstance(value, dict):
+        return {key if dice.random() > 0.01 else "x": mutated(inner, dice) for key, inner in value.items()}
+    return [mutated(inner, dice) for inner in value] if isinstance(value, list) else value
+
+
+def test_no_file_does_more_than_be_refused() -> None:
+    dice = random.Random(8520)
+    reasons: list[str] = []
+    for _ in range(2000):
+        try:
+            allowed = read(json.dumps(mutated(MAKERS, dice)))
+        except MudError as err:
+            reasons.append(str(err))
+        else:
+            assert Allowed.from_dict(json.loads(json.dumps(allowed.as_dict()))) == allowed
+            rules_of(allowed)
+    assert 500 < len(reasons) < 2000
+    assert all(reason.isprintable() for reason in reasons)
 
 
 def test_what_a_file_covers() -> None:
