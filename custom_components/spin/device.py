@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Self
 
+import orjson
+
 from .chart import Chart, Ring
 from .const import MAX_LOOKUPS_PER_DEVICE, MAX_PENDING_EVENTS
 from .destinations import LEARNED, NEW, Destinations, Group, Grown
@@ -221,15 +223,22 @@ class Device:
         self.edition += 1
         return other
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_json(self) -> bytes:
         """Return what is stored; may be called from another thread."""
+        return orjson.dumps(
+            self._small_part()
+            | {
+                "destinations": orjson.Fragment(self.destinations.as_json()),
+                "journal": orjson.Fragment(self.journal.as_json()),
+            }
+        )
+
+    def _small_part(self) -> dict[str, Any]:
         return {
             "interfaces": {mac: each.as_dict() for mac, each in list(self.interfaces.items())},
             "first_seen": self.first_seen,
             "last_seen": self.last_seen,
             "learning": self.learning.as_dict(),
-            "destinations": self.destinations.as_dict(),
-            "journal": self.journal.as_list(),
             "judged": self.judged.as_dict(),
             "rings": [ring.packed() for ring in self._rings.values()],
         }

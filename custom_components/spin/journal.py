@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any, ClassVar, Self
 
+import orjson
+
 from .const import JOURNAL_REPEAT, MAX_JOURNAL_ENTRIES
 from .hosts import Intern
 
@@ -89,9 +91,10 @@ class Journal:
         found = list(islice(older, limit + 1))
         return found[:limit][::-1], len(found) > limit
 
-    def as_list(self) -> list[Any]:
+    def as_json(self) -> bytes:
         """Return what is stored; may be called from another thread."""
-        return [[e.id, e.at, e.kind, e.data, e.count, e.last] for e in list(self._entries)]
+        entries = (orjson.dumps([e.id, e.at, e.kind, e.data, e.count, e.last]) for e in list(self._entries))
+        return b"[%b]" % b",".join(entries)
 
     @classmethod
     def from_list(cls, stored: list[Any], intern: Intern) -> Self:

@@ -2,6 +2,7 @@
 
 import logging
 import struct
+import time
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable
@@ -29,6 +30,7 @@ _DAMAGE = (AttributeError, IndexError, KeyError, TypeError, ValueError, struct.e
 _MAX_DEVICE_BYTES = 32 * 1024 * 1024
 # A device that changes while it is read is read again; each time that is less likely.
 _ATTEMPTS = 20
+_PAUSE = 0.001
 
 
 class Contents(NamedTuple):
@@ -135,10 +137,11 @@ class Memory:
     def _document(self) -> dict[str, Any]:
         """Return the document; each device is made JSON by itself, lest it keeps the event loop waiting."""
         contents = self._contents()
-        return {
-            "heard": contents.heard,
-            "devices": {device.mac: _as_text(device) for device in contents.devices},
-        }
+        devices = {}
+        for device in contents.devices:
+            devices[device.mac] = _as_text(device)
+            time.sleep(_PAUSE)  # the event loop goes first
+        return {"heard": contents.heard, "devices": devices}
 
     async def save(self) -> None:
         """Write it now."""
@@ -154,15 +157,15 @@ def _as_text(device: Device) -> str:
     """
     for _ in range(_ATTEMPTS):
         edition = device.edition
-        stored = device.as_dict()
+        stored = device.as_json()
         if edition % 2 == 0 and device.edition == edition:
             break
     return pack(stored)
 
 
-def pack(stored: dict[str, Any]) -> str:
-    """Return a part of the document as compressed JSON in base 64."""
-    return b64encode(zlib.compress(orjson.dumps(stored), level=1)).decode()
+def pack(stored: bytes) -> str:
+    """Return a part of the document, which is JSON, compressed and in base 64."""
+    return b64encode(zlib.compress(stored, level=1)).decode()
 
 
 def unpack(stored: str) -> dict[str, Any]:
@@ -177,7 +180,7 @@ def unpack(stored: str) -> dict[str, Any]:
 
 def _migrate(stored: dict[str, Any], group: Group) -> dict[str, Any]:
     migrated = from_version_1(stored, group)
-    migrated["devices"] = {mac: pack(device) for mac, device in migrated["devices"].items()}
+    migrated["devices"] = {mac: pack(orjson.dumps(device)) for mac, device in migrated["devices"].items()}
     return migrated
 
 

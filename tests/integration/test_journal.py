@@ -89,8 +89,8 @@ def test_stored_and_restored() -> None:
     journal = Journal()
     journal.add("blocked", 1.0, by="user", user=None, until=5.5, host="a.org")
     journal.add("blocked", 2.0, by="user", user=None, until=5.5, host="a.org")
-    restored = Journal.from_list(json.loads(json.dumps(journal.as_list())), str)
-    assert restored.as_list() == journal.as_list()
+    restored = Journal.from_list(json.loads(journal.as_json()), str)
+    assert restored.as_json() == journal.as_json()
     assert restored.add("blocked", 3.0, by="user", user=None, until=5.5, host="a.org").count == 3
 
 

@@ -40,6 +40,10 @@ def sent_bytes(device: dict[str, Any]) -> int:
     return total
 
 
+def packed(value: Any) -> str:
+    return pack(json.dumps(value).encode())
+
+
 async def wait(hass: HomeAssistant, seconds: float) -> None:
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=seconds))
     await hass.async_block_till_done()
@@ -88,13 +92,13 @@ async def test_all_is_there_after_a_restart(
 ) -> None:
     gateway.device()
     gateway.flows(row(), row("time1.google.com", port=123), row(None, address="192.0.2.9"), sent_bytes=5)
-    before = spin.runtime_data.devices[HUE].as_dict()
+    before = spin.runtime_data.devices[HUE].as_json()
     assert await hass.config_entries.async_unload(spin.entry_id)
     assert await hass.config_entries.async_setup(spin.entry_id)
     await broker.settled()
-    after = spin.runtime_data.devices[HUE].as_dict()
+    after = spin.runtime_data.devices[HUE].as_json()
     assert after == before
-    assert len(after["destinations"]["known"]) == 3
+    assert len(json.loads(after)["destinations"]["known"]) == 3
 
 
 def issue(hass: HomeAssistant) -> ir.IssueEntry | None:
@@ -119,7 +123,7 @@ def document(**data: Any) -> dict[str, Any]:
         document(devices={HUE: "@@@"}),
         document(devices={HUE: b64encode(zlib.compress(b"{}")[:-3]).decode()}),
         document(devices={HUE: b64encode(zlib.compress(b"[1")).decode()}),
-        document(devices={HUE: pack({"destinations": {"known": [[]]}})}),
+        document(devices={HUE: packed({"destinations": {"known": [[]]}})}),
         {"version": 2, "minor_version": 1, "data": {}},
     ],
 )
@@ -146,7 +150,7 @@ async def test_what_cannot_be_read_is_set_aside_and_said(
 async def test_a_device_that_would_burst_when_unpacked_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_MAX_DEVICE_BYTES", 1000)
     with pytest.raises(ValueError, match="cut off"):
-        unpack(pack({"name": "x" * 2000}))
+        unpack(packed({"name": "x" * 2000}))
 
 
 async def test_one_device_that_cannot_be_read_does_not_take_the_others_along(
@@ -160,7 +164,7 @@ async def test_one_device_that_cannot_be_read_does_not_take_the_others_along(
     gateway.flows(row(), sent_bytes=5)
     await hass.async_block_till_done()
     await hass.config_entries.async_unload(spin.entry_id)
-    hass_storage[key(spin)]["data"]["devices"]["00:00:00:00:00:01"] = pack({"totals": 3})
+    hass_storage[key(spin)]["data"]["devices"]["00:00:00:00:00:01"] = packed({"totals": 3})
     await hass.config_entries.async_setup(spin.entry_id)
     await broker.settled()
     assert spin.runtime_data.devices[HUE].total.sent_bytes == 5
@@ -287,11 +291,11 @@ async def test_no_damage_ends_in_an_exception(
 ) -> None:
     gateway.device()
     gateway.flows(row(), row(None, address="192.0.2.9"), row("t.example.org", port=123))
-    contents: Callable[[], Any] = lambda: json.loads(json.dumps(spin.runtime_data.devices[HUE].as_dict()))  # noqa: E731
+    contents: Callable[[], Any] = lambda: json.loads(spin.runtime_data.devices[HUE].as_json())  # noqa: E731
     chance = random.Random(seed)
     group = spin.runtime_data.roster._group
     for _ in range(200):
-        damaged = {"heard": 1.0, "devices": {HUE: _packed(_damage(chance, contents()))}}
+        damaged = {"heard": 1.0, "devices": {HUE: packed(_damage(chance, contents()))}}
         restored, errors = memory._restore(damaged, group)
         assert len(restored.devices) + len(errors) == 1
         for device in restored.devices:
@@ -299,9 +303,5 @@ async def test_no_damage_ends_in_an_exception(
             list(device.destinations)
 
 
-def _packed(value: Any) -> str:
-    return b64encode(zlib.compress(json.dumps(value).encode())).decode()
-
-
-def test_packed_is_json() -> None:
-    assert json.loads(zlib.decompress(b64decode(pack({"a": 1})))) == {"a": 1}
+def test_what_is_stored_is_json() -> None:
+    assert json.loads(zlib.decompress(b64decode(packed({"a": 1})))) == {"a": 1}
