@@ -5,7 +5,7 @@ after two such attempts without any answer to an attempt of the same time: many 
 and IPv4 together and are content with one. What is blocked is not out.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +15,9 @@ from ..models import Row
 # The gateway tells of an unanswered connection so long after it began, and a bit later.
 UNANSWERED_AFTER = 11.0
 ATTEMPTS = 2
+# What began within so many seconds is one story, told in its order; for so long it may wait for that.
+TOGETHER = 30.0
+PATIENCE = 10.0
 MAX_FAILING = 256
 MAX_ANSWERED = 1024
 
@@ -40,6 +43,9 @@ class Failure:
     attempts: int = 0
     told: bool = False
     worked: bool = True
+    # Since when it is certain, by the gateway's clock, and by what.
+    due: float | None = None
+    shown_by: Grown | None = None
 
 
 class Turn(NamedTuple):
@@ -100,9 +106,22 @@ class Outages:
             if failure is not None and failure.told:
                 turns.append(Turn(one, failure, more=one.growth.unanswered))
             elif failure is not None and self._is_out(failure, service, one, start, is_blocked):
+                failure.shown_by = one
+                failure.due = end if failure.due is None else failure.due
+        turns += self._in_order(end)
+        return turns
+
+    def _in_order(self, end: float) -> Iterator[Turn]:
+        """Tell what is out in the order in which it began: the later waits a bit for the earlier."""
+        untold = [failure for failure in self._failing.values() if not failure.told]
+        waiting = [failure.since for failure in untold if failure.due is None]
+        for failure in sorted(untold, key=lambda failure: failure.since):
+            if failure.due is None or failure.shown_by is None:
+                continue
+            earlier = any(0 < failure.since - since < TOGETHER for since in waiting)
+            if not earlier or not 0 <= end - failure.due < PATIENCE:
                 failure.told = True
-                turns.append(Turn(one, failure))
-        return sorted(turns, key=lambda turn: turn.failure.since)
+                yield Turn(failure.shown_by, failure)
 
     def _answers(self, service: Service, one: Grown, end: float, turns: list[Turn]) -> None:
         self._answered.pop(service, None)
@@ -130,11 +149,11 @@ class Outages:
         is_blocked: Callable[[Row], bool],
     ) -> bool:
         if is_blocked(one.row) or self._answered.get(service, 0.0) >= start - UNANSWERED_AFTER:
-            del self._failing[service]
+            failure.attempts = 0
             return False
         failure.worked = one.host.counters.received_bytes > 0
-        # What never answered is worth a note only if the device knew whom it wanted.
-        return failure.attempts >= ATTEMPTS and (failure.worked or one.host.named)
+        # What never answered is no alarm, but worth a note if the device knew whom it wanted.
+        return failure.attempts >= ATTEMPTS if failure.worked else one.host.named
 
     def forget_blocked(self, is_blocked: Callable[[Service], bool]) -> None:
         """Forget the failures of what is blocked by now: nobody waits for that to come back."""
