@@ -4,6 +4,7 @@ import contextlib
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +75,14 @@ class Agent:
                 AGENT_PYTHON, "-m", "gateway_agent", "run", "--config", self.configuration,
                 stdout=log, stderr=log, cwd=ROOT,
             )  # fmt: skip
+
+    def wait_observing(self, patience: float = 30) -> None:
+        """Wait until it observes: what devices look up before that has no name."""
+        end = time.monotonic() + patience
+        while "mqtt connected" not in self.log.read_text():
+            if time.monotonic() > end or not self.pid:
+                raise RuntimeError(f"the agent does not observe: {self.log.read_text()[-2000:]}")
+            time.sleep(0.1)
 
     def command(self, *arguments: str) -> str:
         """Run another of its commands to the end and return what it printed."""

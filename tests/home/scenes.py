@@ -75,6 +75,7 @@ def real_scene(folder: Path, broker: Broker) -> Iterator[RealScene]:
         home(*residents) as house,
         agents.running(Agent(house, broker, folder, interval=5)) as agent,
     ):
+        agent.wait_observing()
         for resident in residents:
             house.start_device(resident.label, resident.label, "--speed", str(SPEED))
         yield RealScene(house, agent)
