@@ -211,6 +211,12 @@ def test_rare_parts() -> None:
     )
     assert "1970-01-01 01:00x.pcap37.1 GB" in text
     assert load_texts("en")["is_blocked"] in text
+    destination = {
+        "destination": "a.example", "names": ["a.example"], "addresses": [], "protocol": "tcp", "port": 443,
+        "name_source": "dns", "state": "learned", "connectivity_check": None, "sent_bytes": 1,
+        "received_bytes": 1, "connections": 1, "unanswered": 0, "last_seen": "2020-01-01T12:00:00+00:00",
+    }  # fmt: skip
+    assert "Left out here: 7 more." in filled(destinations=[destination], left_out=7)
     burst = {**figures, "requests": 8, "intervals": 7, "mean": 2.0, "median": 2.0}
     assert "0 % follow" in filled(time_sync={"servers": [], "total": burst, "advice": ["poll_too_short"]})
 

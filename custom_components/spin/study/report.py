@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 MAX_DESTINATIONS = 200
 NEW = "new"
-ENCRYPTED_PORTS = frozenset({22, 443, 465, 563, 636, 853, 989, 990, 993, 995, 5061, 5223, 5228, 8443, 8883})
 UNENCRYPTED_PORTS = frozenset({21, 23, 25, 80, 110, 143, 1883, 8080})
 
 type Advice = Literal[
@@ -100,11 +99,17 @@ def _unusual(destinations: list[dict[str, Any]]) -> list[dict[str, Any]]:
             found.append({"code": "blocked", "destination": name, "count": row["blocked_packets"]})
         if row["connections"] and row["unanswered"] == row["connections"]:
             found.append({"code": "unanswered", "destination": name, "count": row["unanswered"]})
-        if row["protocol"] == "tcp" and row["port"] in UNENCRYPTED_PORTS and not row["connectivity_check"]:
+        if row["connections"] and _is_unencrypted(row):
             found.append({"code": "unencrypted", "destination": name, "count": row["connections"]})
         if not row["names"]:
             found.append({"code": "unnamed", "destination": name, "count": row["connections"]})
     return found
+
+
+def _is_unencrypted(row: dict[str, Any]) -> bool:
+    """Return whether the port is one of a protocol without encryption; a check has nothing to hide."""
+    is_plain = row["protocol"] == "tcp" and row["port"] in UNENCRYPTED_PORTS
+    return is_plain and row["connectivity_check"] is None
 
 
 def _checks(record: Record) -> list[dict[str, Any]]:

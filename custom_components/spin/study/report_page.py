@@ -153,7 +153,9 @@ class Page:
         rows = self._report["destinations"]
         if not rows:
             return self._section("whom", self._paragraph("nobody"))
-        summary = self._paragraph("talks_to", count=len(rows), left_out=self._report["left_out"])
+        summary = self._paragraph("talks_to", count=len(rows))
+        if self._report["left_out"]:
+            summary += self._paragraph("left_out", left_out=self._report["left_out"])
         said = _table(
             self._heads("destination", "why", "state"),
             (
