@@ -1,4 +1,4 @@
-"""What is judged noteworthy, and what follows: through the running integration, as the gateway's messages come."""
+"""Judgement through the running integration: what is told of a device and why, and what SPIN does of itself."""
 
 from typing import Any
 from unittest.mock import patch
@@ -593,14 +593,9 @@ async def test_never_while_learning(
 
 @pytest.mark.parametrize("reaction", ["block_device"])
 async def test_home_assistant_is_never_blocked(
-    hass: HomeAssistant, gateway: Gateway, hue: Device, told: list[Any], monkeypatch: pytest.MonkeyPatch
+    hass: HomeAssistant, gateway: Gateway, hue: Device, spin: MockConfigEntry, told: list[Any]
 ) -> None:
-    adapters = [{"ipv4": [{"address": "192.168.8.20"}], "ipv6": []}]
-
-    async def own(_hass: HomeAssistant) -> list[Any]:
-        return adapters
-
-    monkeypatch.setattr("custom_components.spin.protected.network.async_get_adapters", own)
+    spin.runtime_data.decisions._protected._own = frozenset({"192.168.8.20"})
     gateway.flows(*knocks(24), seq=2)
     await settle(hass)
     assert not is_blocked(gateway)
