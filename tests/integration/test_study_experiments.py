@@ -208,6 +208,30 @@ async def test_nothing_begins_when_the_gateway_does_not_confirm(
     assert (await call(hass, "get_experiment", hue))["experiment"] is None
 
 
+async def test_only_one_begins_of_two_at_once(
+    hass: HomeAssistant, broker: Broker, gateway: Gateway, hue: str
+) -> None:
+    results = await asyncio.gather(
+        *(call(hass, "start_experiment", hue, kind="cloud_lost") for _ in range(2)), return_exceptions=True
+    )
+    assert sorted(type(result).__name__ for result in results) == ["ServiceValidationError", "dict"]
+    assert len(broker.sent("spin/home/policy")) == 1
+
+
+async def test_what_is_refused_before_the_gateway_has_confirmed(
+    hass: HomeAssistant, gateway: Gateway, hue: str
+) -> None:
+    gateway.answers = False
+    with patch("custom_components.spin.policy.POLICY_TIMEOUT", 5):
+        begun = hass.async_create_task(call(hass, "start_experiment", hue, kind="cloud_lost"))
+        await asyncio.sleep(0.05)
+        tell(gateway, now_row(blocked=2))
+        gateway.take_policy(gateway.broker.sent("spin/home/policy")[-1])
+        await begun
+    (attempt,) = (await call(hass, "get_experiment", hue))["experiment"]["attempts"]
+    assert (attempt["after"], attempt["count"], attempt["answer"]) == (0.0, 2, "refused")
+
+
 async def test_somebody_unblocks_the_device(hass: HomeAssistant, gateway: Gateway, hue: str) -> None:
     await call(hass, "start_experiment", hue, kind="cloud_lost")
     await hass.services.async_call(DOMAIN, "unblock_device", {"device_id": hue}, blocking=True)

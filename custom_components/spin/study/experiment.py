@@ -132,6 +132,12 @@ class Experiment:
             if at - shift >= self.started and len(self.lookups) < MAX_LOOKUPS:
                 self.lookups.setdefault(name, at - shift)
 
+    def begin(self, now: float) -> None:
+        """Have it begin; what was refused by then was refused in it."""
+        self.started = now
+        for attempt in self.attempts.values():
+            attempt.first = attempt.last = now
+
     def end(self, outcome: Outcome, now: float) -> None:
         """End it."""
         self.outcome, self.ended = outcome, now

@@ -63,14 +63,20 @@ class Experiments:
             PolicyError: the gateway does not cut it off; nothing has changed
         """
         self._check(mac, kind, only)
-        now = time.time()
-        experiment = Experiment(uuid.uuid4().hex[:12], kind, now, now + seconds, only)
+        ends = time.time() + seconds
+        # Until it begins, all but refused packets was before it.
+        experiment = Experiment(uuid.uuid4().hex[:12], kind, ends, ends, only)
+        record = self._record(mac)
+        record.begin(experiment)
         if experiment.blocks:
-            await self._coordinator.decisions.enforce(
-                self._cut(mac, experiment), Ruling(USER, user_id, reason=REASON)
-            )
-            experiment.started = time.time()
-        self._record(mac).begin(experiment)
+            try:
+                await self._coordinator.decisions.enforce(
+                    self._cut(mac, experiment), Ruling(USER, user_id, reason=REASON)
+                )
+            except BaseException:
+                record.experiments.remove(experiment)
+                raise
+        experiment.begin(time.time())
         self._coordinator.devices[mac].journal.add(EXPERIMENT_STARTED, time.time(), experiment=kind)
         self._set_timer(mac, max(0.0, experiment.ends - time.time()) + self._grace())
         await self._coordinator.study.save()
