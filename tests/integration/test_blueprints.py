@@ -212,7 +212,7 @@ async def test_hostile_names_are_no_markup(
     await tell_me(hass, phone, GATEWAY_ACTIVITY)
     gateway.flows(row("<b>{{states()}}</b>"))
     await until(lambda: notified)
-    assert "‹b›{{states()}}‹/b›" in notified[0].data["message"]
+    assert "‹b›{{states()}}‹/b›" in notified[0].data["message"]  # noqa: RUF001 (harmless brackets are wanted)
     assert "<" not in notified[0].data["message"]
     await press(hass, notified[0].data["data"]["actions"][1])
     assert [call.data["message"] for call in notified[1:]] == [

@@ -1,4 +1,4 @@
-"""Judgement through the running integration: what is told of a device and why, and what SPIN does of itself."""
+"""What is judged noteworthy, and what follows: through the running integration, message by message."""
 
 from typing import Any
 from unittest.mock import patch
