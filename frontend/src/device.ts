@@ -21,7 +21,7 @@ interface Head {
 }
 
 export function deviceHead(stage: Stage, device: DeviceFocus, react: (option: string) => void): Head {
-  const { words, may } = stage;
+  const { words, may, phone } = stage;
   const { learning, block, reaction } = device;
   const facts = [
     [device.manufacturer, device.model].filter(Boolean).join(" "),
@@ -30,18 +30,15 @@ export function deviceHead(stage: Stage, device: DeviceFocus, react: (option: st
     device.addresses[0],
   ];
   const ask = (action: Action) => () => stage.ask({ action, devices: [device.id], name: device.name });
-  const first = html`<div class="device">
-    <div class="buttons">
-      <button
-        role="switch"
-        aria-checked=${!!block}
-        ?disabled=${!may || stage.busy || !stage.can(device.id)}
-        @click=${ask(block ? "unblock_device" : "block_device")}>
-        ${words.t("block_internet")}<span class="knob"></span>
-      </button>
-      ${block ? html`<b>${icon("blocked")} ${blockText(words, block)}</b>` : nothing}
-    </div>
-  </div>`;
+  const internet = html`<button
+      role="switch"
+      aria-checked=${!!block}
+      ?disabled=${!may || stage.busy || !stage.can(device.id)}
+      @click=${ask(block ? "unblock_device" : "block_device")}>
+      ${words.t("block_internet")}<span class="knob"></span>
+    </button>
+    ${block ? html`<b>${icon("blocked")} ${blockText(words, block)}</b>` : nothing}`;
+  const first = phone ? html`<div class="device"><div class="buttons">${internet}</div></div>` : nothing;
   const rest = html`<div class="device">
     <p class="facts dim">
       ${facts.map((fact) => (fact ? html`<bdi>${plain(fact)}</bdi>` : nothing))}

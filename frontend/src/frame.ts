@@ -22,6 +22,8 @@ interface Shown extends Stage {
 }
 
 const MOST_NAMES = 8;
+/** Problems of a gateway that are worth knowing, and no alarm. */
+const NOTES = new Set(["overflow", "device_limit", "shared_address"]);
 
 export const blocks = (gateway: Gateway): boolean => gateway.capabilities.includes("block");
 
@@ -89,10 +91,18 @@ export function banners({ words, picture, gateways, problem }: Shown): unknown {
     }
     ${gateways.map((gateway) => [
       stateOf(words, gateway),
-      gateway.problems.map((each) => banner(plain(each.text))),
+      gateway.problems.map(({ code, text }) => (NOTES.has(code) ? nothing : banner(plain(text)))),
     ])}
   `;
 }
+
+/** Small print: what the gateways have to say that does not change what is seen. */
+export const notes = ({ gateways }: Shown): unknown =>
+  gateways.map(({ problems }) =>
+    problems.map(({ code, text }) =>
+      NOTES.has(code) ? html`<p class="note dim">${plain(text)}</p>` : nothing,
+    ),
+  );
 
 export function summary(
   words: Words,

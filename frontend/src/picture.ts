@@ -250,7 +250,7 @@ export class PictureDrawing {
         @click=${this.clickRibbon}>
         ${[...ordinary].map(
           ([hue, path]) =>
-            svg`<path class="band" d=${path} fill="hsl(${hue} 55% 50%)" fill-opacity=${weight} />`,
+            svg`<path class="band" d=${path} fill="hsl(${hue} 55% 57%)" fill-opacity=${weight} />`,
         )}
         ${
           some
@@ -258,7 +258,7 @@ export class PictureDrawing {
                 .filter((ribbon) => !ribbon.status && touches(ribbon))
                 .map(
                   (ribbon) =>
-                    svg`<path class="band" d=${ribbon.path} fill="hsl(${ribbon.hue} 55% 50%)" fill-opacity="0.6" />`,
+                    svg`<path class="band" d=${ribbon.path} fill="hsl(${ribbon.hue} 55% 57%)" fill-opacity="0.6" />`,
                 )
             : nothing
         }

@@ -147,8 +147,19 @@ export const viewStyle = css`
   :host([phone]) .view {
     padding: 12px 8px;
   }
+  .note {
+    font-size: 12px;
+    margin-top: 8px;
+  }
   :host([phone]) header {
     gap: 8px;
+  }
+  :host([phone]) .summary .buttons {
+    gap: 6px;
+  }
+  :host([phone]) .summary .chip {
+    padding: 0 9px;
+    font-size: 14px;
   }
   :host([phone]) header h2 {
     flex-basis: 90px;

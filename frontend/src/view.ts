@@ -9,7 +9,7 @@ import type { Ask } from "./deeds";
 import type { DetailsDialog } from "./details";
 import { colour } from "./ends";
 import { Feed } from "./feed";
-import { banners, blocks, destinationHead, head, legend, summary } from "./frame";
+import { banners, blocks, destinationHead, head, legend, notes, summary } from "./frame";
 import { matters, navigate, reason, type Hass } from "./hass";
 import { loadMore, whenIdle, type More } from "./later";
 import type { Picture } from "./model";
@@ -280,7 +280,7 @@ export abstract class View extends Part implements Stage {
             ? nothing
             : html`<p class="empty" role="status">${words.t("loading")}</p>`
       }
-      ${this.actor.notice()}
+      ${notes(this)} ${this.actor.notice()}
     </div>`;
     return html`${this.frame(content)} ${this.details?.template() ?? nothing} ${this.actor.confirmation()}`;
   }

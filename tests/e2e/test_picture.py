@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import yaml
 from playwright.sync_api import expect
 
 from tests.home.browser import CHROMIUM, DESKTOP, PHONE, LoggedIn, View, browsing
@@ -280,6 +281,34 @@ def test_dashboard_of_the_strategy(browser: LoggedIn, living: Whole) -> None:
     expect(view.row("Philips-hue", "devices")).to_be_visible()
     view.open(f"/spin-made/{living.device_id(HUE.mac)}", "spin-card")
     expect(view.row("ws.meethue.com", "hosts")).to_be_visible()
+    assert view.faults == []
+
+
+def test_the_documented_dashboard_of_standard_cards(browser: LoggedIn, living: Whole) -> None:
+    chapter = (ROOT / "docs/picture.md").read_text().split("## With standard cards only")[1]
+    view, attention = (
+        yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", chapter, re.DOTALL)[:2]
+    )
+    view["path"] = "0"
+    view["sections"].append({"type": "grid", "cards": [attention]})
+    create_dashboard(living, "spin-standard-cards", {"views": [view]})
+    page = browser.view(DESKTOP).page
+    page.goto(f"{living.assistant.url}/spin-standard-cards/0")
+    for card in ("hui-tile-card", "hui-entities-card", "hui-statistics-graph-card", "hui-logbook-card"):
+        expect(page.locator(card).first).to_be_visible(timeout=15_000)
+    expect(page.locator("hui-error-card")).to_have_count(0)
+    expect(page.locator("hui-warning")).to_have_count(0)
+
+
+def test_form_of_the_card(browser: LoggedIn, living: Whole) -> None:
+    add_card(living, "spin-edited", {"type": "custom:spin-card"})
+    view = browser.view(DESKTOP)
+    view.open("/spin-edited/0?edit=1", "spin-card")
+    view.page.get_by_role("button", name="Edit", exact=True).last.click()
+    form = view.page.locator("hui-card-element-editor ha-form").first
+    expect(form).to_be_visible(timeout=15_000)
+    for label in ("Title", "Only this device", "Only this destination", "Period"):
+        expect(form).to_contain_text(label)
     assert view.faults == []
 
 
