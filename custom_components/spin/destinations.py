@@ -203,7 +203,7 @@ class Destinations:
                 source.forget(remote.instance)
 
     def _hold_bounds(self) -> None:
-        if len(self._known) > MAX_DESTINATIONS_PER_DEVICE:
+        while len(self._known) > MAX_DESTINATIONS_PER_DEVICE:
             self.forget_oldest()
         if self._rows <= MAX_ROWS_PER_DEVICE:
             return
@@ -211,7 +211,7 @@ class Destinations:
             (remote.last, host, remote) for known in self for host in known.each for remote in host.remotes
         ]
         rows.sort(key=lambda row: row[0])
-        for _, host, remote in rows[: len(rows) // 16]:
+        for _, host, remote in rows[: max(len(rows) // 16, len(rows) - MAX_ROWS_PER_DEVICE)]:
             host.drop({remote})
             self._dropped((remote,))
 
@@ -278,8 +278,6 @@ class Destinations:
             if ours is not destination:
                 for stale in ours.join(destination):
                     self._dropped(stale.remotes)
-        while len(self._known) > MAX_DESTINATIONS_PER_DEVICE:
-            self.forget_oldest()
         self._hold_bounds()
 
     def take_out(self, mac: Mac) -> Self:

@@ -54,7 +54,7 @@ def _quickly(value: dict[str, Any]) -> Row | None:
         or not _NUMBERS.issuperset(map(type, times))
         or min(times) < 0
         or max(times) > check.MAX_TIME
-        or value.get("requests")
+        or value.get("requests", []) != []
         or type(value["local"]) is not bool
     ):
         return None
