@@ -70,9 +70,7 @@ class SpinCoordinator:
         self.devices = self.roster.devices
         self.policy = PolicyKeeper(self._publish_policy)
         self.rulings = Rulings(hass, entry.entry_id)
-        self.decisions = Decisions(
-            hass, self.devices, self.change_policy, lambda: self.policy.state, self.rulings
-        )
+        self.decisions = Decisions(hass, self)
         self.study = Study(self)
         self.judgement = Judgement(self)
         self._presence = Presence(hass, self.gateway, self.issues, self._presence_changed)
@@ -247,7 +245,7 @@ class SpinCoordinator:
         former, state = self.policy.state, parse_policy_state(payload)
         self.policy.state_heard(state)
         if state.enforced:
-            self.decisions.followed(former.policy if former else None, state.policy, self.gateway_time())
+            self.decisions.followed(former.policy if former else None, state.policy)
             self.judgement.policy_changed()
         self._changed()
         self._devices_changed()

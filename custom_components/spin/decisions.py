@@ -5,14 +5,15 @@ the device's journal.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from homeassistant.core import HomeAssistant, callback
 
 from .device import Device
-from .models import Mac, Policy, PolicyState, Rule
+from .models import Mac, Policy, Rule
+from .policy import PolicyKeeper
 from .protected import Protected
 from .rules import BLOCK, Change, block_device, disallow, remove_rule, set_rule, together, unblock_device
 from .rulings import AUTOMATIC, TIMER, About, Ruling, Rulings, standing
@@ -66,23 +67,27 @@ class Decision:
         return block_device(mac, until=self.until) if self.kind == "block" else unblock_device(mac)
 
 
+class Home(Protocol):
+    """What decisions need of a gateway and its devices."""
+
+    devices: dict[Mac, Device]
+    policy: PolicyKeeper
+    rulings: Rulings
+
+    async def change_policy(self, change: Change) -> None:
+        """Change the gateway's policy; returns when it is enforced."""
+
+    def gateway_time(self) -> float:
+        """Return the time by the gateway's clock."""
+
+
 class Decisions:
     """Makes the decisions about the devices of one gateway hold."""
 
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        devices: Mapping[Mac, Device],
-        change_policy: Callable[[Change], Awaitable[None]],
-        policy_state: Callable[[], PolicyState | None],
-        rulings: Rulings,
-    ) -> None:
-        """Use `change_policy` to have the gateway enforce a change."""
+    def __init__(self, hass: HomeAssistant, home: Home) -> None:
+        """Decide about the devices of a home, whose gateway's clock may be wrong."""
         self._hass = hass
-        self._devices = devices
-        self._change_policy = change_policy
-        self._policy_state = policy_state
-        self._rulings = rulings
+        self._home = home
         self._protected = Protected(hass)
 
     async def prepare(self) -> None:
@@ -98,14 +103,14 @@ class Decisions:
             ServiceValidationError: something that must stay reachable would be blocked
             PolicyError: the gateway does not enforce it; nothing has changed
         """
-        state = self._policy_state()
+        state = self._home.policy.state
         before = state.policy if state else Policy(0, {})
         if ruling.by == AUTOMATIC:
             ruled = self._standing(before)
             decisions = [decision for decision in decisions if decision.about not in ruled]
         await self._check(decisions)
         changes = {decision: decision.change(self._macs(decision.mac)) for decision in decisions}
-        await self._change_policy(together(list(changes.values())))
+        await self._home.change_policy(together(list(changes.values())))
         changed = [decision for decision, change in changes.items() if change(before) != before]
         user = await self._name_of(ruling.user_id)
         for decision in decisions:
@@ -126,27 +131,27 @@ class Decisions:
         for decision in blocks:
             if decision.rule is not None:
                 self._protected.check_rule(decision.rule)
-            elif (device := self._devices.get(decision.mac or "")) is not None:
+            elif (device := self._home.devices.get(decision.mac or "")) is not None:
                 self._protected.check_device(device.addresses)
 
     def _macs(self, mac: Mac | None) -> Sequence[Mac | None]:
-        device = self._devices.get(mac) if mac else None
+        device = self._home.devices.get(mac) if mac else None
         return (mac,) if device is None else device.macs
 
     def _standing(self, policy: Policy) -> set[About]:
         """Return what the policy is about, by the first MAC address of joined devices."""
-        first = {mac: device.mac for device in self._devices.values() for mac in device.macs[1:]}
+        first = {mac: device.mac for device in self._home.devices.values() for mac in device.macs[1:]}
         return {About(first.get(mac or "", mac), target) for mac, target in standing(policy)}
 
     def _note(self, decision: Decision, ruling: Ruling, *, changed: bool) -> None:
         if decision.kind in ("unblock", "disallow"):
             return
-        former = self._rulings.of(*decision.about)
+        former = self._home.rulings.of(*decision.about)
         if changed or former is None or (former.by == AUTOMATIC and ruling.by != AUTOMATIC):
-            self._rulings.note(*decision.about, ruling)
+            self._home.rulings.note(*decision.about, ruling)
 
     def _write_down(self, decision: Decision, *, by: str, user: str | None) -> None:
-        if (device := self._devices.get(decision.mac or "")) is None:
+        if (device := self._home.devices.get(decision.mac or "")) is None:
             return
         data: dict[str, Any] = {"by": by, "user": user}
         kind = JOURNAL_KINDS[decision.kind]
@@ -155,7 +160,7 @@ class Decisions:
         else:
             data |= named(device, decision.rule.target)
         if decision.until is not None:
-            data["until"] = decision.until
+            data["until"] = round(decision.until - self._home.gateway_time() + time.time())
         device.journal.add(kind, time.time(), **data)
         device.changed()
 
@@ -164,23 +169,27 @@ class Decisions:
         return user.name if user else None
 
     @callback
-    def followed(self, former: Policy | None, now: Policy, gateway_time: float) -> None:
+    def followed(self, former: Policy | None, now: Policy) -> None:
         """Write down the blocks that have ended by themselves since the former policy."""
-        self._rulings.follow(self._standing(now))
+        self._home.rulings.follow(self._standing(now))
         if former is None:
             return
         for about in standing(former) - standing(now):
             device = former.device(about.mac or "")
             if about.target is None:
-                self._ended(about, device.until, gateway_time)
+                self._ended(about, device.until)
                 continue
             rules = device.destinations if about.mac else former.everyone
             rule = next(rule for rule in rules if rule.target == about.target)
             if rule.action == BLOCK:
-                self._ended(about, rule.until, gateway_time)
+                self._ended(about, rule.until)
 
-    def _ended(self, about: About, until: float | None, gateway_time: float) -> None:
-        if until is None or until > gateway_time + ENDED_TOLERANCE or about.mac not in self._devices:
+    def _ended(self, about: About, until: float | None) -> None:
+        if (
+            until is None
+            or until > self._home.gateway_time() + ENDED_TOLERANCE
+            or about.mac not in self._home.devices
+        ):
             return
         rule = Rule(BLOCK, name=about.target) if about.target else None
         self._write_down(Decision("unblock", about.mac, rule), by=TIMER, user=None)

@@ -1,5 +1,6 @@
 """Decisions: who made which rule, what must stay reachable, what ends by itself."""
 
+import time
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -116,6 +117,16 @@ async def test_blocks_that_end_by_themselves(
         ("unblocked", {"by": "timer", "user": None, "group": "meethue.com"}),
     ]
     assert coordinator.rulings.of(HUE, None) is None
+
+
+async def test_the_timeline_has_the_time_of_home_assistant(
+    coordinator: SpinCoordinator, gateway: Gateway
+) -> None:
+    gateway.flows(row())  # the gateway says that it is 2020
+    hour = coordinator.gateway_time() + 3600
+    await coordinator.decisions.enforce([Decision("block", HUE, until=hour)], BY_USER)
+    ((_, data),) = journal(coordinator)
+    assert data["until"] == pytest.approx(time.time() + 3600, abs=5)
 
 
 async def test_blocks_that_somebody_else_ends(
