@@ -1,11 +1,13 @@
 """Keeps what is known of a gateway's devices over restarts."""
 
+import gc
 import logging
 import struct
 import time
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, override
@@ -193,6 +195,19 @@ class _Texts(dict[str, str]):
         return self.setdefault(text, text)
 
 
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Spare the event loop that the collector goes again and again through what is there to stay."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_without_garbage_collection()
 def _restore(stored: dict[str, Any], group: Group) -> tuple[Contents, list[str]]:
     """Restore what can be read, and say what cannot."""
     devices: list[Device] = []

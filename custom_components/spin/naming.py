@@ -5,18 +5,18 @@ integration gives to a device with the same MAC address, then the host name that
 told over DHCP, then the vendor of its network card.
 """
 
-import aiooui
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 
 from .const import DOMAIN
 from .device import Device
 from .models import Mac
+from .vendors import vendors
 
 
 async def async_load() -> None:
     """Load the vendors; to be awaited before anything else here is used."""
-    await aiooui.async_load()
+    await vendors.load()
 
 
 def identifier(gateway: str, mac: Mac) -> tuple[str, str]:
@@ -53,7 +53,7 @@ def linked_device(hass: HomeAssistant, mac: Mac) -> dr.DeviceEntry | None:
 def device_info(hass: HomeAssistant, gateway: str, gateway_device_id: str, device: Device) -> dr.DeviceInfo:
     """Return all that the device registry is told of a device."""
     linked = next((found for mac in device.macs if (found := linked_device(hass, mac))), None)
-    vendor = None if is_random(device.mac) else aiooui.get_vendor(device.mac)
+    vendor = None if is_random(device.mac) else vendors.of(device.mac)
     octets = device.mac[-8:]
     info = dr.DeviceInfo(
         identifiers={identifier(gateway, device.mac)},
