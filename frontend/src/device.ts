@@ -38,7 +38,7 @@ export function deviceHead(stage: Stage, device: DeviceFocus, react: (option: st
       ${words.t("block_internet")}<span class="knob"></span>
     </button>
     ${block ? html`<b>${icon("blocked")} ${blockText(words, block)}</b>` : nothing}`;
-  const first = phone ? html`<div class="device"><div class="buttons">${internet}</div></div>` : nothing;
+  const first = html`<div class="device"><div class="buttons">${internet}</div></div>`;
   const rest = html`<div class="device">
     <p class="facts dim">
       ${facts.map((fact) => (fact ? html`<bdi>${plain(fact)}</bdi>` : nothing))}
@@ -51,7 +51,7 @@ export function deviceHead(stage: Stage, device: DeviceFocus, react: (option: st
       }
     </p>
     <div class="buttons">
-      ${
+      ${phone ? nothing : internet} ${
         reaction
           ? html`<label
             >${words.t("reaction")}

@@ -275,7 +275,7 @@ export abstract class View extends Part implements Stage {
       ${banners(this)}
       ${
         picture
-          ? html`${summary(words, picture, this.mode === "table" ? undefined : (name) => this.turn("table", [name]))} ${this.around(picture, this.body(picture))}`
+          ? this.content(picture)
           : this.problem
             ? nothing
             : html`<p class="empty" role="status">${words.t("loading")}</p>`
@@ -291,19 +291,26 @@ export abstract class View extends Part implements Stage {
     this.table?.drawn(this.root);
   }
 
-  /** What belongs to the focus; on a phone the picture comes before most of it. */
-  private around(picture: Picture, body: unknown): unknown {
+  /** What belongs to the focus, before and after the picture: on a phone the picture comes before most of it. */
+  private around(picture: Picture): [before: unknown, after: unknown] {
     const { focus } = picture;
-    if (focus?.kind === "destination") return html`${destinationHead(this, picture, focus)} ${body}`;
-    if (!focus) return body;
+    if (focus?.kind === "destination") return [destinationHead(this, picture, focus), nothing];
+    if (!focus) return [nothing, nothing];
     if (!this.more) {
       this.withMore(() => this.draw());
-      return body;
+      return [nothing, nothing];
     }
     const { first, rest } = this.more.deviceHead(this, focus, (option) =>
       this.actor.react(this.hass, focus.reaction!.entity_id, option),
     );
-    return this.phone ? html`${first} ${body} ${rest}` : html`${first} ${rest} ${body}`;
+    return this.phone ? [first, rest] : [rest, nothing];
+  }
+
+  /** Always one template: the parts stay in the page when the focus changes, and the keyboard's place with them. */
+  private content(picture: Picture): unknown {
+    const only = this.mode === "table" ? undefined : (name: Filter) => this.turn("table", [name]);
+    const [before, after] = this.around(picture);
+    return html`${summary(this.words, picture, only)} ${before} ${this.body(picture)} ${after}`;
   }
 
   private body(picture: Picture): unknown {

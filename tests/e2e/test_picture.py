@@ -307,7 +307,7 @@ def test_form_of_the_card(browser: LoggedIn, living: Whole) -> None:
     view.page.get_by_role("button", name="Edit", exact=True).last.click()
     form = view.page.locator("hui-card-element-editor ha-form").first
     expect(form).to_be_visible(timeout=15_000)
-    for label in ("Title", "Only this device", "Only this destination", "Period"):
+    for label in ("Title", "Only this destination", "Period", "View"):
         expect(form).to_contain_text(label)
     assert view.faults == []
 

@@ -50,11 +50,11 @@ aria-label=${n.t("chart",{sent:a,received:c})}>${W`<path class="in" d=${r(i,-1)}
 role="switch"
 aria-checked=${!!c}
 ?disabled=${!s||n.busy||!n.can(e.id)}
-@click=${u(c?"unblock_device":"block_device")}>${i.t("block_internet")}<span class="knob"></span></button>${c?o`<b>${v("blocked")} ${N(i,c)}</b>`:d}`,f=r?o`<div class="device"><div class="buttons">${m}</div></div>`:d,g=o`<div class="device"><p class="facts dim">${p.map(h=>h?o`<bdi>${b(h)}</bdi>`:d)}
+@click=${u(c?"unblock_device":"block_device")}>${i.t("block_internet")}<span class="knob"></span></button>${c?o`<b>${v("blocked")} ${N(i,c)}</b>`:d}`,f=o`<div class="device"><div class="buttons">${m}</div></div>`,g=o`<div class="device"><p class="facts dim">${p.map(h=>h?o`<bdi>${b(h)}</bdi>`:d)}
 ${a.state==="learning"?o`<span
 >${v("learning")} ${i.t("learning_left",{time:i.duration(a.left??0)})}</span
 >`:d}
-</p><div class="buttons">${l?o`<label
+</p><div class="buttons">${r?d:m} ${l?o`<label
 >${i.t("reaction")}
 <select
 ?disabled=${!s}
