@@ -132,6 +132,10 @@ ABSENCE_GRACE: Final = timedelta(days=1)
 MAX_WARNINGS: Final = 20
 WARNINGS_WINDOW: Final = 60.0
 
+# What the logbook shows of an event.
+BUS_EVENT_FINDING: Final = "spin_finding"
+ATTR_MESSAGE: Final = "message"
+
 # Fixed: automations are written against these.
 EVENT_NEW_DESTINATION: Final = "new_destination"
 EVENT_BEHAVIOUR_CHANGED: Final = "behaviour_changed"

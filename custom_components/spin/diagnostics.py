@@ -89,8 +89,24 @@ def _device(coordinator: SpinCoordinator, device: Device) -> dict[str, Any]:
         "blocked": coordinator.is_blocked(device.mac),
         "totals": device.total._asdict(),
         "learning": device.learning.as_dict(),
+        "judged": _judged(coordinator, device),
         "destinations": len(device.destinations),
         "destinations_without_name": sum(not known.names for known in device.destinations),
         "verdicts": dict(Counter(known.verdict for known in device.destinations)),
         "services": dict(services.most_common(20)),
+    }
+
+
+def _judged(coordinator: SpinCoordinator, device: Device) -> dict[str, Any]:
+    judged = device.judged
+    return {
+        "reaction": coordinator.judgement.reaction(device),
+        "reaction_chosen": judged.reaction is not None,
+        "needs_attention": coordinator.judgement.needs_attention(device),
+        "scan_suspected": judged.scan.raised,
+        "flood_suspected": judged.flood.raised,
+        "dns_bypass": judged.dns_bypass,
+        "services_out": len(judged.outages),
+        "firmware_sources": len(judged.versions),
+        "automatic_blocks": len(coordinator.rulings.automatic(device.mac)),
     }

@@ -6,12 +6,22 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from homeassistant.const import EVENT_CORE_CONFIG_UPDATE
+from homeassistant.const import (
+    ATTR_DEVICE_ID,
+    ATTR_ENTITY_ID,
+    ATTR_NAME,
+    EVENT_CORE_CONFIG_UPDATE,
+    Platform,
+)
 from homeassistant.core import Event, callback
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import entity_registry as er
 
 from .. import evidence
 from ..const import (
+    ATTR_MESSAGE,
+    BUS_EVENT_FINDING,
+    DOMAIN,
     EVENT_BEHAVIOUR_CHANGED,
     EVENT_DEVICE_SEEN,
     EVENT_NEW_DESTINATION,
@@ -285,9 +295,24 @@ class Judgement:
             "burst_summary": summary,
         }
         self._home.announce(device, finding.kind, data)
+        self._log(device, name, self._words.headline(finding, name))
         if self._is_noticed(finding):
             device_id = self._home.registry.device_id(device.mac)
             self._notices.show(device_id, burst.identity, name, summary, self._words.say("told_show_device"))
+
+    def _log(self, device: Device, name: str, headline: str) -> None:
+        """Have the logbook say it: the name stands before the message there."""
+        unique_id = f"{self._home.gateway}_{device.mac}_activity"
+        entity_id = er.async_get(self._hass).async_get_entity_id(Platform.EVENT, DOMAIN, unique_id)
+        self._hass.bus.async_fire(
+            BUS_EVENT_FINDING,
+            {
+                ATTR_ENTITY_ID: entity_id,
+                ATTR_DEVICE_ID: self._home.registry.device_id(device.mac),
+                ATTR_NAME: name,
+                ATTR_MESSAGE: headline.removeprefix(name).strip(),
+            },
+        )
 
     def _is_noticed(self, finding: Finding) -> bool:
         if finding.kind == EVENT_DEVICE_SEEN:
