@@ -16,7 +16,7 @@ from benchmarks.replays import packets_a_second
 from benchmarks.site import Site, site
 from tests.home.fresh import FreshContacts
 from tests.home.household import CAMERA
-from tests.home.latency import percentile, rule_latencies, table_absence
+from tests.home.latency import percentile, rule_latencies, table_absence, wake_up_delays
 from tests.home.namespaces import namespaces
 from tests.home.python import AGENT_PYTHON, ROOT
 
@@ -26,6 +26,7 @@ _LOOKUPS = 300
 _CONTACTS = 100
 _FLUSHES = 20
 _FAMILIES = (4, 6)
+_QUIET, _QUIET_TRIES = 0.0005, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +61,26 @@ def measure(seconds: int) -> Iterator[Row]:
         yield from _loads(built, seconds)
         yield from _names(built)
         yield Row("RSS after all of this, MB", f"{resident_megabytes(built.agent.pid):.1f}", "<= 40")
+        yield _quiet()
         absences = [_flush(built) for _ in range(_FLUSHES)]
         yield Row(
             f"table back after a flush, ms, worst of {_FLUSHES}", f"{max(absences) * 1000:.1f}", "<= 50"
         )
         yield Row("packets/s of a replay on one core", f"{packets_a_second(built.wires):,.0f}", ">= 100,000")
+    yield _quiet()
     with namespaces("rules") as made:
         command = ("env", f"PYTHONPATH={ROOT}", AGENT_PYTHON, "-m", "benchmarks.rules")
         for kind, milliseconds in json.loads(made["rules"].run(*command, timeout=120)).items():
             yield Row(f"10,000 rules at once, best of 9, {kind}, ms", f"{milliseconds:.1f}", "<= 50")
+
+
+def _quiet() -> Row:
+    """Wait a while for a moment at which others leave this machine alone; say how it is then."""
+    for _ in range(_QUIET_TRIES):
+        late = percentile(wake_up_delays(200), 0.99)
+        if late <= _QUIET:
+            break
+    return Row("(this machine wakes a process too late by, ms, p99)", f"{late * 1000:.2f}")
 
 
 def _flush(built: Site) -> float:
@@ -94,6 +106,7 @@ def _names(built: Site) -> Iterator[Row]:
     rule = {"action": "block", "name": "fresh.example"}
     built.enforce(1, {CAMERA.mac: {"destinations": [rule]}})
     names = [f"n{number}.fresh.example" for number in range(1000, 1000 + _LOOKUPS)]
+    yield _quiet()
     latencies = rule_latencies(device, built.home.gateway, names, 6)
     for share in (0.5, 0.99):
         bound = "<= 5" if share > 0.5 else ""  # noqa: PLR2004
