@@ -426,6 +426,11 @@ async def test_news_after_an_update_is_explained(
     assert len(notices(hass)) == 1
     changes = [entry.kind for entry in hue.journal.entries()[0]]
     assert "firmware_changed" in changes
+    # Learning that the user wants is as quiet as ever.
+    spin.runtime_data.roster.restart_learning(hue)
+    gateway.flows(row("quiet.org"), seq=3)
+    await settle(hass)
+    assert len(told) == 12
     assert hass.states.get(ATTENTION).state == "off"  # type: ignore[union-attr]
 
 

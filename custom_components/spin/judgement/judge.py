@@ -84,8 +84,7 @@ class Judge:
         return findings
 
     def _news(self, device: Device, news: Sequence[Grown], now: float, *, over: bool) -> Iterable[Finding]:
-        firmware = device.judged.firmware
-        reopened = firmware is not None and firmware.reopened and not over
+        reopened = not over and _is_reopened(device)
         if not (over or reopened):
             return
         pending = {one.destination.key for one in news}
@@ -320,6 +319,12 @@ class Judge:
             journal={**where, "count": count} if journal else None,
             told=told,
         )
+
+
+def _is_reopened(device: Device) -> bool:
+    """Return whether a device learns because of an update, and not as new devices do or on the user's word."""
+    firmware = device.judged.firmware
+    return firmware is not None and firmware.reopened and device.learning.length is not None
 
 
 def updated(firmware: Firmware) -> Reason:

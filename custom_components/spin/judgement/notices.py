@@ -1,7 +1,7 @@
 """Notices in Home Assistant's own list, for those who made no automation: one for each burst.
 
-They are shown as Markdown, and what stands in them comes from the network: every character that
-could mean something there is escaped.
+Their text is shown as Markdown, and what stands in it comes from the network: every character that
+could mean something there is escaped. Their title is shown as it is.
 """
 
 import re
@@ -46,7 +46,7 @@ class Notices:
         persistent_notification.async_create(
             self._hass,
             f"{plain(text)}\n\n[{plain(link)}](/config/devices/device/{device_id})",
-            title=plain(title),
+            title=title,
             notification_id=identity,
         )
 
