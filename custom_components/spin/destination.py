@@ -102,7 +102,10 @@ class Destination:
 
     def host(self, name: str) -> Host | None:
         """Return the host with a name, or an address where there is no name."""
-        for host in self.each:
+        hosts = self._hosts
+        if not isinstance(hosts, tuple):
+            return hosts if hosts.name == name else None
+        for host in hosts:
             if host.name == name:
                 return host
         return None

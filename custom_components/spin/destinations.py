@@ -149,13 +149,15 @@ class Destinations:
         for row in sorted(flows.rows, key=attrgetter("first")):
             if row.local or not (row.sent_packets or row.counters.blocked):
                 continue
-            key = Key(row.address if row.name is None else group(row.name), row.protocol, row.port)
-            destination = known.get(key)
+            target = row.name or row.address
+            key = (target if row.name is None else group(target), row.protocol, row.port)
+            destination = known.get(key)  # type: ignore[call-overload]
             if new := destination is None:
                 if flows.snapshot and row.first <= source.horizon:
                     continue  # it was forgotten, and nothing happened since
-                destination = known[key] = Destination(key, clock.local(row.first))
-            host = destination.host(row.name or row.address)
+                destination = Destination(Key(*key), clock.local(row.first))
+                known[destination.key] = destination
+            host = destination.host(target)
             if host is None:
                 host = self._add_host(destination, row, verdict, clock)
             remote = host.remote(mac, row.address)

@@ -107,7 +107,7 @@ class Remote:
         elif row.first < instance:
             return NOTHING
         else:
-            new = RowCounters._make(map(int.__sub__, now, seen, strict=True))
+            new = RowCounters(*map(int.__sub__, now, seen))  # noqa: B912 both are counters
             if min(new) < 0:  # overtaken by a later message
                 new = RowCounters._make(max(0, count) for count in new)
                 now = plus(RowCounters._make(seen), new)
@@ -218,7 +218,10 @@ class Host:
 
     def remote(self, mac: Mac, address: str) -> Remote | None:
         """Return the row of an address."""
-        for remote in self.remotes:
+        remotes = self._remotes
+        if not isinstance(remotes, tuple):
+            return remotes if remotes.address == address and remotes.mac == mac else None
+        for remote in remotes:
             if remote.address == address and remote.mac == mac:
                 return remote
         return None

@@ -68,7 +68,7 @@ def _quickly(value: dict[str, Any]) -> Row | None:
         float(first),
         float(last),
         counts[0],
-        RowCounters._make(counts[1:]),
+        RowCounters(*counts[1:]),
     )
 
 
