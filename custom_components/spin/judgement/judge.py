@@ -322,7 +322,7 @@ class Judge:
 
 
 def _is_reopened(device: Device) -> bool:
-    """Return whether a device learns because of an update, and not as new devices do or on the user's word."""
+    """Return whether a device learns because of an update, not as a new device or on the user's word."""
     firmware = device.judged.firmware
     return firmware is not None and firmware.reopened and device.learning.length is not None
 

@@ -83,6 +83,7 @@ class Judged:
         return {
             "reaction": self.reaction,
             "awaits_acceptance": self.awaits_acceptance,
+            "was_blocked": self.was_blocked,
             "versions": dict(self.versions),
             "firmware": self.firmware and self.firmware.as_list(),
             "scan": self.scan.as_list(),
@@ -99,6 +100,7 @@ class Judged:
         self = cls(
             reaction=stored["reaction"] if stored["reaction"] in REACTIONS else None,
             awaits_acceptance=bool(stored["awaits_acceptance"]),
+            was_blocked=bool(stored["was_blocked"]),
             versions={str(source): str(version) for source, version in stored["versions"].items()},
             firmware=None if firmware is None else Firmware.from_list(firmware),
             scan=Alarm.from_list(stored["scan"]),
