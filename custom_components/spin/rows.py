@@ -10,6 +10,7 @@ from .const import MAX_REQUESTS
 from .models import Row, RowCounters
 
 _counts = itemgetter("sent_packets", *RowCounters._fields)
+_USUAL = frozenset({"dns", "tls", "tcp", "udp"})
 _INTEGERS, _NUMBERS = frozenset({int}), frozenset({int, float})
 
 _ROW = vol.Schema(
@@ -46,6 +47,7 @@ def row(value: Any) -> Row:  # noqa: ANN401
 def _quickly(value: dict[str, Any]) -> Row | None:
     """Return an ordinary row that is right, and None for any other."""
     counts, name, source = _counts(value), value["name"], value["name_source"]
+    protocol = value["protocol"]
     times = first, last = value["first"], value["last"]
     if (
         not _INTEGERS.issuperset(map(type, counts))
@@ -60,9 +62,9 @@ def _quickly(value: dict[str, Any]) -> Row | None:
         return None
     return Row(
         name if name is None else check.dns_name(name),
-        source if source is None else check.word(source),
+        source if source is None or source in _USUAL else check.word(source),
         check.address(value["address"]),
-        check.word(value["protocol"]),
+        protocol if protocol in _USUAL else check.word(protocol),
         check.port(value["port"]),
         value["local"],
         float(first),

@@ -353,3 +353,19 @@ def test_made_up_counters_can_be_stored(group: Group, count: int) -> None:
     take(destinations, row(sent_bytes=count), epoch="d")
     take(destinations, row(sent_bytes=count), epoch="e")
     json.loads(destinations.as_json())
+
+
+def test_what_is_beyond_the_hosts_bound_is_joined_too(group: Group) -> None:
+    hue, other = Destinations(group), Destinations(group)
+    take(hue, *[row(f"h{n}.example.com", sent_bytes=1) for n in range(20)])
+    take(other, *[row(f"o{n}.example.com", sent_bytes=1) for n in range(40)], mac=CAMERA)
+    hue.join(other)
+    assert only(hue).counters.sent_bytes == 60
+    assert len(only(hue).names) == 32
+    assert hue.rows == sum(len(host.remotes) for host in only(hue).each)
+
+
+def test_the_key_of_a_row(group: Group) -> None:
+    destinations = Destinations(group)
+    (contact,) = take(destinations, row())
+    assert destinations.key(contact.row) == MEETHUE == contact.destination.key

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from gateway_double import HUE, START, flows, row
+from gateway_double import CAMERA, HUE, START, flows, row
 
-from custom_components.spin.const import MAX_PENDING_EVENTS
+from custom_components.spin.const import MAX_LOOKUPS_PER_DEVICE, MAX_PENDING_EVENTS
 from custom_components.spin.destinations import Destinations
 from custom_components.spin.device import Device
 from custom_components.spin.interface import Rates
@@ -58,3 +58,25 @@ def test_a_snapshot_is_no_activity(device: Device) -> None:
     assert device.last_seen == START
     assert device.rates is None
     assert device.learning.last_active is None
+
+
+def test_lookups_are_bounded_and_the_first_counts(device: Device) -> None:
+    heard(device, lookups={"a.org": START})
+    heard(device, seq=2, lookups={"a.org": START + 9})
+    assert device.lookups == {"a.org": START}
+    for seq in range(3, 13):
+        heard(device, seq=seq, lookups={f"l{seq}x{n}.org": START for n in range(100)})
+    assert len(device.lookups) == MAX_LOOKUPS_PER_DEVICE
+    assert "a.org" not in device.lookups
+
+
+def test_the_chart_has_what_was_counted(device: Device) -> None:
+    heard(device, sent_bytes=5000)
+    chart = device.chart("1h", START)
+    assert (chart.sent[-1], sum(chart.sent), chart.step) == (5000, 5000, 60)
+
+
+def test_the_first_mac_address_is_the_device_s(device: Device) -> None:
+    stored = json.loads(device.as_json())
+    with pytest.raises(ValueError, match="not the first"):
+        Device.from_dict(CAMERA, str, stored, str)
