@@ -22,8 +22,16 @@ interface Shown extends Stage {
 }
 
 const MOST_NAMES = 8;
-/** Problems of a gateway that are worth knowing, and no alarm. */
-const NOTES = new Set(["overflow", "device_limit", "shared_address"]);
+/** Problems of a gateway that make the picture wrong or a block impossible; others are small print. */
+const GRAVE = new Set([
+  "accounting_off",
+  "cannot_block",
+  "duplicate_gateway",
+  "flow_offload",
+  "missing_right",
+  "no_lan",
+  "not_enforced",
+]);
 
 export const blocks = (gateway: Gateway): boolean => gateway.capabilities.includes("block");
 
@@ -91,7 +99,7 @@ export function banners({ words, picture, gateways, problem }: Shown): unknown {
     }
     ${gateways.map((gateway) => [
       stateOf(words, gateway),
-      gateway.problems.map(({ code, text }) => (NOTES.has(code) ? nothing : banner(plain(text)))),
+      gateway.problems.map(({ code, text }) => (GRAVE.has(code) ? banner(plain(text)) : nothing)),
     ])}
   `;
 }
@@ -100,7 +108,7 @@ export function banners({ words, picture, gateways, problem }: Shown): unknown {
 export const notes = ({ gateways }: Shown): unknown =>
   gateways.map(({ problems }) =>
     problems.map(({ code, text }) =>
-      NOTES.has(code) ? html`<p class="note dim">${plain(text)}</p>` : nothing,
+      GRAVE.has(code) ? nothing : html`<p class="note dim">${plain(text)}</p>`,
     ),
   );
 

@@ -5,6 +5,7 @@ import { fakeHass, FakeServer, type Choice } from "../dev/server";
 import "../src/main";
 import type { Config } from "../src/config";
 import type { Hass } from "../src/hass";
+import { snapshotOf } from "./snapshot";
 
 type Card = HTMLElement & { setConfig(config: Config): void; hass: Hass };
 
@@ -155,6 +156,23 @@ test("names of the network stay text", async () => {
 test("a home without data says what to expect", async () => {
   await show({}, {}, []);
   expect(text()).toContain("No device has talked to the Internet yet.");
+});
+
+test("a gateway that is gone, and its problems, grave and small", async () => {
+  await show();
+  const [gateway] = (await snapshotOf()).gateways;
+  const problems = [
+    { code: "flow_offload", text: "Packets bypass the rules." },
+    { code: "unclaimed", text: "Not counted: 5 bytes." },
+  ];
+  server.send({ type: "status", gateways: [{ ...gateway!, state: "offline", problems }] });
+  await settle();
+  expect(all(".banner").map((each) => each.textContent!.trim())).toEqual([
+    expect.stringContaining("Home gateway has not been heard since"),
+    "Packets bypass the rules.",
+  ]);
+  expect(all(".note").map((each) => each.textContent!.trim())).toEqual(["Not counted: 5 bytes."]);
+  await click("[data-side=devices] .row", "Hue bridge");
 });
 
 test("another version of the integration asks to reload the page", async () => {
