@@ -1,6 +1,7 @@
 """From the packet to the person: what is new, fails or attacks is told with its reasons, and answered."""
 
 import contextlib
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -116,8 +117,9 @@ def eventually(ready: Callable[[], T], what: str, patience: float = 30) -> T:
         time.sleep(0.1)
 
 
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+@contextlib.contextmanager
+def living() -> Iterator[World]:
+    """Build a home with all that belongs to it, for the length of a block."""
     with (
         tempfile.TemporaryDirectory(prefix="spin-e2e-", ignore_cleanup_errors=True) as name,
         hass.running(HomeAssistant(Path(name) / "homeassistant", free_port())) as assistant,
@@ -134,6 +136,20 @@ def world() -> Iterator[World]:
         )
         assistant.accept_discovered_gateway()
         yield World(house, assistant)
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """One home for the tests that leave no traces."""
+    with living() as built:
+        yield built
+
+
+@pytest.fixture
+def fresh_world() -> Iterator[World]:
+    """A home of which nothing is known yet."""
+    with living() as built:
+        yield built
 
 
 def news_of(world: World, mac: str, destination: str) -> dict[str, Json]:
@@ -210,12 +226,16 @@ def test_a_scanner_is_told_and_blocked(world: World) -> None:
         stop(process)
 
 
-def test_sudden_loss_of_the_cloud(world: World) -> None:
-    """The article's order, each once, and no scan; then the end of it."""
-    world.home.start_device("hue", "hue", "--speed", str(SPEED))
+def start_bridge(world: World) -> subprocess.Popen[str]:
+    """Switch the bridge on, and wait until it has done all that it does at the start."""
+    bridge = world.home.start_device("hue", "hue", "--speed", str(SPEED))
     expected = {"ws.meethue.com", "diagnostics.meethue.com", "fwupdate.philips.com", *TIME_SERVERS}
     eventually(lambda: expected <= world.names(HUE.mac), "start-up is over", 60)
-    time.sleep(3)
+    return bridge
+
+
+def without_cloud(world: World) -> list[str]:
+    """Take the Internet away until the bridge has asked everybody; return whom it missed, in order."""
     world.home.internet.run("nft", "-f", "-", text=_CLOUD_LOSS)
     try:
         eventually(
@@ -226,12 +246,30 @@ def test_sudden_loss_of_the_cloud(world: World) -> None:
     order = world.timeline(HUE.mac, "connection_failed")
     assert len(order) == len(set(order))
     assert order[0] == "ws.meethue.com"
-    assert set(order[1:5]) == set(TIME_SERVERS)
-    assert order[5] == "diagnostics.meethue.com"
     assert order[-4:] == ["www2.meethue.com", "www.philips.com", "google.com", "baidu.com"]
     assert world.timeline(HUE.mac, "scan_suspected") == []
+    return order
+
+
+def test_sudden_loss_of_the_cloud(world: World) -> None:
+    """The article's second scenario: its order, each once, and no scan; then the end of it."""
+    bridge = start_bridge(world)
+    time.sleep(3)
+    order = without_cloud(world)
+    assert set(order[1:5]) == set(TIME_SERVERS)
+    assert order[5] == "diagnostics.meethue.com"
     eventually(
         lambda: {"ws.meethue.com", *TIME_SERVERS} <= set(world.timeline(HUE.mac, "connection_restored")),
         "it answers again",
         40,
     )
+    stop(bridge)
+
+
+def test_start_without_internet(fresh_world: World) -> None:
+    """The article's third scenario: the bridge is known, and is switched off and on without Internet."""
+    stop(start_bridge(fresh_world))
+    time.sleep(1)
+    fresh_world.home.start_device("hue", "hue", "--speed", str(SPEED))
+    order = without_cloud(fresh_world)
+    assert set(order[1:-4]) >= {"diagnostics.meethue.com", *TIME_SERVERS}
