@@ -73,6 +73,11 @@ export function deviceHead(stage: Stage, device: DeviceFocus, react: (option: st
         (action) =>
           html`<button class="plain" ?disabled=${!may} @click=${ask(action)}>${words.t(action)}</button>`,
       )}
+      ${
+        may
+          ? html`<button class="plain" @click=${() => stage.study(device)}>${words.t("studies")}</button>`
+          : nothing
+      }
       <button class="plain" @click=${() => stage.page(device.id)}>${words.t("device_page")}</button>
     </div>
     ${chart(words, device.chart)}

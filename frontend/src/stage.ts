@@ -1,6 +1,6 @@
 /** What the parts of the view have in common. */
 
-import type { Pair, Window } from "./contract";
+import type { DeviceFocus, Pair, Window } from "./contract";
 import type { Ask } from "./deeds";
 import type { Hass } from "./hass";
 import type { Words } from "./words";
@@ -14,6 +14,7 @@ export interface Stage {
   readonly may: boolean;
   /** Waiting for the gateway's word. */
   readonly busy: boolean;
+  readonly isConnected: boolean;
   /** Why the last deed did not work. */
   readonly failure: string;
   /** Whether the device's gateway can block. */
@@ -22,6 +23,7 @@ export interface Stage {
   ask(ask: Ask): void;
   show(pair: Pair): void;
   page(device: string): void;
+  study(device: DeviceFocus): void;
 }
 
 /** A focus: one device, one destination, or the whole home. */

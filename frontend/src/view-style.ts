@@ -77,7 +77,7 @@ export const viewStyle = css`
     flex-wrap: wrap;
     gap: 4px 20px;
     justify-content: center;
-    margin-top: 12px;
+    margin: 12px 0;
     font-size: 12px;
     color: var(--spin-dim);
   }

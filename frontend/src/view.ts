@@ -4,9 +4,8 @@ import { html, nothing } from "lit/html.js";
 import { Actor } from "./actor";
 import { Column, MOST_ROWS } from "./column";
 import { DEFAULT_ROWS, type Config, type Mode } from "./config";
-import type { Filter, Gateway, Pair, SubscribeRequest, Window } from "./contract";
+import type { DeviceFocus, Filter, Gateway, Pair, SubscribeRequest, Window } from "./contract";
 import type { Ask } from "./deeds";
-import type { DetailsDialog } from "./details";
 import { colour } from "./ends";
 import { Feed } from "./feed";
 import { banners, blocks, destinationHead, head, legend, notes, summary } from "./frame";
@@ -50,7 +49,7 @@ export abstract class View extends Part implements Stage {
   private more: More | null = null;
   private hasTexts = false;
   private isWaiting = false;
-  private details: DetailsDialog | null = null;
+  private details: { template(): unknown } | null = null;
   private timeline: TimelineList | null = null;
   private table: TableList | null = null;
   private filter: Filter[] = [];
@@ -417,17 +416,29 @@ export abstract class View extends Part implements Stage {
   };
 
   show(pair: Pair): void {
-    this.withMore(({ DetailsDialog }) => {
-      this.details = new DetailsDialog(this, pair, () => {
-        this.details = null;
-        this.draw();
-      });
-      this.draw();
-    });
+    this.withMore(({ DetailsDialog }) => this.open((end) => new DetailsDialog(this, pair, end)));
   }
 
   ask(ask: Ask): void {
     this.actor.ask(ask);
+  }
+
+  study(device: DeviceFocus): void {
+    import("./study").then(
+      ({ StudiesDialog, studyStyle }) => {
+        this.dress([studyStyle]);
+        this.open((end) => new StudiesDialog(this, device, end));
+      },
+      (error: unknown) => this.refused(error),
+    );
+  }
+
+  private open(make: (end: () => void) => { template(): unknown }): void {
+    this.details = make(() => {
+      this.details = null;
+      this.draw();
+    });
+    this.draw();
   }
 
   page(device: string): void {

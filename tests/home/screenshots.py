@@ -3,12 +3,10 @@
 usage: .venv/bin/python -m tests.home.screenshots [FOLDER]
 """
 
-import io
 import sys
 import time
 from pathlib import Path
 
-from PIL import Image
 from playwright.sync_api import expect
 
 from tests.home.browser import PHONE, LoggedIn, View, browsing
@@ -119,8 +117,7 @@ def _open(
 def _save(view: View, path: Path) -> None:
     view.page.mouse.move(0, 0)
     view.page.wait_for_timeout(700)
-    shot = Image.open(io.BytesIO(view.page.screenshot())).convert("RGB")
-    shot.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    view.page.screenshot(path=path)
     if view.faults:
         raise RuntimeError(f"{path.name}: {view.faults}")
 

@@ -1,0 +1,1 @@
+var n=t=>t.target.closest("dialog").close();function g(t){let o=t.currentTarget;if(t.target!==o)return;let{left:i,right:e,top:s,bottom:l}=o.getBoundingClientRect();t.clientX>=i&&t.clientX<=e&&t.clientY>=s&&t.clientY<=l||o.close()}export{n as a,g as b};
