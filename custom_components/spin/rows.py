@@ -48,14 +48,15 @@ def _quickly(value: dict[str, Any]) -> Row | None:
     """Return an ordinary row that is right, and None for any other."""
     counts, name, source = _counts(value), value["name"], value["name_source"]
     protocol = value["protocol"]
-    times = first, last = value["first"], value["last"]
+    first, last = value["first"], value["last"]
     if (
         not _INTEGERS.issuperset(map(type, counts))
         or min(counts) < 0
         or max(counts) > check.MAX_COUNT
-        or not _NUMBERS.issuperset(map(type, times))
-        or min(times) < 0
-        or max(times) > check.MAX_TIME
+        or type(first) not in _NUMBERS
+        or type(last) not in _NUMBERS
+        or not 0 <= first <= check.MAX_TIME
+        or not 0 <= last <= check.MAX_TIME
         or value.get("requests", []) != []
         or type(value["local"]) is not bool
     ):
