@@ -39,7 +39,6 @@ class Broker:
         self.folder = folder
         self.port = free_port()
         self.socket = folder / "mqtt.sock"
-        self._own_configuration = configuration is not None
         self.configuration = (
             configuration
             or f"listener {self.port} 127.0.0.1\nlistener 0 {self.socket}\nallow_anonymous true\n"
@@ -66,7 +65,7 @@ class Broker:
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and self._process.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                if self._own_configuration or self.socket.exists():
+                if str(self.socket) not in self.configuration or self.socket.exists():
                     return
             time.sleep(0.05)
         self.stop()
