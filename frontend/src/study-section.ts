@@ -107,8 +107,9 @@ export abstract class StudySection {
 
 /** Handles a form's submission with what was filled in. */
 export const submitted =
-  (run: (form: FormData) => void) =>
+  (run: (filled: FormData, form: HTMLFormElement) => void) =>
   (event: Event): void => {
     event.preventDefault();
-    run(new FormData(event.target as HTMLFormElement));
+    const form = event.target as HTMLFormElement;
+    run(new FormData(form), form);
   };

@@ -13,8 +13,8 @@ export const studyStyle = css`
     gap: 14px;
     padding: 0 0 16px;
   }
-  .study [role="status"]:not(:has(*)):empty {
-    display: none;
+  .study [role="status"] {
+    font-weight: 500;
   }
   .study-progress {
     display: flex;
@@ -25,7 +25,23 @@ export const studyStyle = css`
   progress {
     flex: 1 1 160px;
     height: 10px;
-    accent-color: var(--spin-accent);
+    appearance: none;
+    border: 0;
+    border-radius: 5px;
+    overflow: hidden;
+    background: color-mix(in srgb, var(--spin-text) 15%, transparent);
+  }
+  progress::-webkit-progress-bar {
+    background: none;
+  }
+  progress::-webkit-progress-value {
+    background: var(--spin-accent);
+  }
+  progress::-moz-progress-bar {
+    background: var(--spin-accent);
+  }
+  .study h3 {
+    padding: 0;
   }
   dialog [type="checkbox"] {
     min-height: 0;

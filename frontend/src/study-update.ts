@@ -8,7 +8,7 @@ import type { Stage } from "./stage";
 import { act, answer } from "./study-ask";
 import type { ComparedName, Compared, Comparison, Period } from "./study-contract";
 import { StudySection, submitted } from "./study-section";
-import { plain, type Words } from "./words";
+import { plain, service, type Words } from "./words";
 
 const MOST_LETTERS = 80;
 
@@ -16,6 +16,15 @@ const MOST_LETTERS = 80;
 export function periodName(words: Words, { label, firmware, began, period }: Period): string {
   const name = label ?? (firmware && words.t("firmware", { version: firmware }));
   return `${period}: ${name ? `${plain(name)}, ` : ""}${words.t("study_since", { time: words.moment(began) })}`;
+}
+
+/** What "tcp/443" and its like stand for. */
+function serviceNames(words: Words, services: string[]): string {
+  const names = services.map((each) => {
+    const [protocol = each, port] = each.split("/");
+    return plain(service(words, protocol, Number(port)));
+  });
+  return [...new Set(names)].join(", ");
 }
 
 export class UpdateStudy extends StudySection {
@@ -90,7 +99,7 @@ export class UpdateStudy extends StudySection {
     const { words } = this.stage;
     const notes = ({ services, only_without_internet, connectivity_check }: ComparedName) =>
       [
-        plain(services.join(", ")),
+        serviceNames(words, services),
         only_without_internet ? words.t("study_only_offline") : "",
         connectivity_check ? words.named("study_check", connectivity_check) : "",
       ]
@@ -113,8 +122,10 @@ export class UpdateStudy extends StudySection {
   }
 
   private services(title: "study_services_gone" | "study_services_new", services: string[]): unknown {
-    const names = plain(services.join(", "));
-    return services.length ? html`<p>${this.stage.words.t(title, { names })}</p>` : nothing;
+    const { words } = this.stage;
+    return services.length
+      ? html`<p>${words.t(title, { names: serviceNames(words, services) })}</p>`
+      : nothing;
   }
 
   private figures({ before, after }: Comparison): unknown {
@@ -151,11 +162,14 @@ export class UpdateStudy extends StudySection {
 
   private begin(): unknown {
     const { words, hass } = this.stage;
-    const start = submitted((form) => {
-      const label = String(form.get("label")).trim();
-      delete this.pair.before;
-      delete this.pair.after;
-      void this.perform(() => act(hass, "begin_period", this.device.id, label ? { label } : {}));
+    const start = submitted((filled, form) => {
+      const label = String(filled.get("label")).trim();
+      void this.perform(async () => {
+        await act(hass, "begin_period", this.device.id, label ? { label } : {});
+        form.reset();
+        delete this.pair.before;
+        delete this.pair.after;
+      });
     });
     return html`<form @submit=${start}>
       <label>${words.t("study_label")} <input name="label" maxlength=${MOST_LETTERS} /></label>
