@@ -10,9 +10,11 @@ import { StudySection, submitted } from "./study-section";
 import type { Words } from "./words";
 
 const PACE = 1000;
-const DURATIONS = [300, 60, 900, 3600];
+const DURATIONS = [60, 300, 900, 3600];
+const USUAL = 300;
 /** Megabytes. */
-const SIZES = [20, 5, 100, 500];
+const SIZES = [5, 20, 100, 500];
+const USUAL_SIZE = 20;
 
 /** How it is: when, how long, how much, and whether anything is missing. */
 export function captureNotes(words: Words, capture: Capture): string[] {
@@ -95,8 +97,8 @@ export class CaptureStudy extends StudySection {
     });
     return html`<form @submit=${start}>
       <p>${words.t("study_capture_why")}</p>
-      ${this.choice("duration", words.t("how_long"), DURATIONS, (seconds) => words.duration(seconds))}
-      ${this.choice("size", words.t("study_size"), SIZES, (size) => words.bytes(size * 1e6))}
+      ${this.choice("duration", words.t("how_long"), DURATIONS, USUAL, (seconds) => words.duration(seconds))}
+      ${this.choice("size", words.t("study_size"), SIZES, USUAL_SIZE, (size) => words.bytes(size * 1e6))}
       <label><input type="checkbox" name="headers" /> ${words.t("study_headers_only")}</label>
       <div class="buttons"><button class="main" ?disabled=${this.busy}>${words.t("study_start")}</button></div>
     </form>`;

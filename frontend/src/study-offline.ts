@@ -13,6 +13,7 @@ import { plainList, service, type Words } from "./words";
 /** While one runs it is read this often (ms). */
 const PACE = 2000;
 const DURATIONS = [300, 600, 1800, 3600, 14_400];
+const USUAL = 600;
 
 const ICONS: Record<Attempt["answer"], Icon> = {
   answered: "allowed",
@@ -37,6 +38,8 @@ export function attemptNotes(words: Words, attempt: Attempt): string[] {
 export class OfflineStudy extends StudySection {
   private experiments: Experiment[] | null = null;
   private chosen = "";
+  /** The one whose end was waited for. */
+  private followed = "";
 
   constructor(stage: Stage, device: DeviceFocus) {
     super(stage, device, "study_offline");
@@ -55,7 +58,8 @@ export class OfflineStudy extends StudySection {
     const { words } = this.stage;
     if (running) return words.t(`study_running_${running.kind}`);
     const [newest] = experiments ?? [];
-    return newest ? words.t(`study_outcome_${newest.outcome}`) : "";
+    if (!newest || newest.id !== this.followed) return "";
+    return words.t(newest.kind === "normal" ? "study_over" : "study_over_back");
   }
 
   protected async read(): Promise<void> {
@@ -64,6 +68,7 @@ export class OfflineStudy extends StudySection {
     this.experiments = (
       await connection.sendMessagePromise<{ experiments: Experiment[] }>(request)
     ).experiments;
+    if (this.running) this.followed = this.running.id;
   }
 
   protected content(): unknown {
@@ -95,7 +100,7 @@ export class OfflineStudy extends StudySection {
             >`,
         )}
       </fieldset>
-      ${this.choice("duration", words.t("how_long"), DURATIONS, (seconds) => words.duration(seconds))}
+      ${this.choice("duration", words.t("how_long"), DURATIONS, USUAL, (seconds) => words.duration(seconds))}
       <div class="buttons"><button class="main" ?disabled=${this.busy}>${words.t("study_start")}</button></div>
     </form>`;
   }
@@ -131,9 +136,11 @@ export class OfflineStudy extends StudySection {
     >`;
   }
 
-  private result({ attempts, looked_up_only, omitted, only, outcome }: Experiment): unknown {
+  private result({ attempts, looked_up_only, omitted, only, outcome, kind, started }: Experiment): unknown {
     const { words } = this.stage;
+    const about = [words.moment(started), words.t(`study_kind_${kind}`), words.t(`study_outcome_${outcome}`)];
     return html`<h3>${words.t("study_tried")}</h3>
+      ${outcome === "running" ? nothing : html`<p class="dim">${about.join(" · ")}</p>`}
       ${only.length ? html`<p class="dim">${words.t("study_only", { names: plainList(only) })}</p>` : nothing}
       ${
         attempts.length

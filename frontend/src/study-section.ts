@@ -95,11 +95,17 @@ export abstract class StudySection {
   }
 
   /** A choice in a form. */
-  protected choice(name: string, label: string, values: readonly number[], text: (value: number) => string) {
+  protected choice(
+    name: string,
+    label: string,
+    values: readonly number[],
+    chosen: number,
+    text: (value: number) => string,
+  ) {
     return html`<label
       >${label}
       <select name=${name}>
-        ${values.map((value) => html`<option value=${value}>${text(value)}</option>`)}
+        ${values.map((value) => html`<option value=${value} ?selected=${value === chosen}>${text(value)}</option>`)}
       </select></label
     >`;
   }

@@ -227,7 +227,7 @@ test("the result of an experiment, in order", async () => {
     "<b>evil</b>\ufffd.example",
   ]);
   expect(tried[1]!.className).toBe("unusual");
-  expect(text()).toContain("The last one ran until its end.");
+  expect(text()).toContain("Its Internet is cut off · ran until its end");
   expect(text()).toContain("Only asked for the name of: time.example");
   expect(text()).toContain("2 more are not kept.");
 });
@@ -242,14 +242,14 @@ test("an experiment is started, followed and stopped", async () => {
   await submit();
   expect(act.mock.calls[0]).toEqual([
     "start_experiment",
-    { kind: "cloud_lost", duration: { seconds: 300 } },
+    { kind: "cloud_lost", duration: { seconds: 600 } },
     { device_id: ["hue_bridge"] },
   ]);
   expect(text()).toContain("the device has no Internet for now");
   expect(text()).toContain("5 minutes left");
   expect(text()).toContain("It has tried to reach nobody yet.");
   await click("dialog button.danger", "Stop now");
-  expect(text()).toContain("The last one was stopped.");
+  expect(text()).toContain("The experiment is over: the Internet is back.");
   expect(text()).toContain("Results of");
 });
 

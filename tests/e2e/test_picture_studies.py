@@ -90,7 +90,7 @@ def test_without_internet(view: View, living: Whole) -> None:
     expect(tried.filter(has_text="baidu.com")).to_contain_text("never seen in normal", timeout=40_000)
     keep(view, "running")
     study.get_by_role("button", name="Stop now").click()
-    expect(study.get_by_text("The Internet is back")).to_be_visible()
+    expect(study.get_by_text("is over: the Internet is back")).to_be_visible()
     assert not refused(living)
     said = tried.all_inner_texts()
     places = [
