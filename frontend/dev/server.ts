@@ -294,7 +294,7 @@ export class FakeServer implements Connection {
       reaction: {
         entity_id: `select.${id}`,
         value: "notify",
-        options: ["observe", "notify", "block_new", "block_device"],
+        options: ["observe", "notify", "block_destination", "block_device", "block_both"],
       },
       switch: `switch.${id}`,
       chart: {

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { common as english } from "../../custom_components/spin/translations/en.json";
+import { common as english, entity } from "../../custom_components/spin/translations/en.json";
 import { common as dutch } from "../../custom_components/spin/translations/nl.json";
 import { fakeHass, FakeServer } from "../dev/server";
 import { learn, plain, service, Words } from "../src/words";
@@ -79,4 +79,9 @@ test("every text is there in Dutch, with the same blanks", () => {
 test("no text has what Home Assistant's formatter would read as markup or as a quote", () => {
   for (const text of [...Object.values(english), ...Object.values(dutch)])
     expect(text).not.toMatch(/[<>]|'\{/);
+});
+
+test("every reaction that the select has is called something", () => {
+  const { state } = entity.select.reaction;
+  for (const option of Object.keys(state)) expect(english).toHaveProperty(`reaction_${option}`);
 });

@@ -21,6 +21,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (script/setup as root installs it)"),
 ]
 
+expect.set_options(timeout=15_000)
 SETTLED = (
     "ws.meethue.com",
     "diagnostics.meethue.com",
