@@ -6,6 +6,7 @@ import type { Block, DeviceFocus } from "./contract";
 import type { Action } from "./deeds";
 import { icon } from "./icons";
 import type { Stage } from "./stage";
+import { openStudies } from "./study-later";
 import { plain, type Words } from "./words";
 
 /** In words: blocked by whom and until when. */
@@ -75,7 +76,7 @@ export function deviceHead(stage: Stage, device: DeviceFocus, react: (option: st
       )}
       ${
         may
-          ? html`<button class="plain" @click=${() => stage.study(device)}>${words.t("studies")}</button>`
+          ? html`<button class="plain" @click=${() => openStudies(stage, device)}>${words.t("studies")}</button>`
           : nothing
       }
       <button class="plain" @click=${() => stage.page(device.id)}>${words.t("device_page")}</button>

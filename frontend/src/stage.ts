@@ -1,9 +1,13 @@
 /** What the parts of the view have in common. */
 
-import type { DeviceFocus, Pair, Window } from "./contract";
+import type { Pair, Window } from "./contract";
 import type { Ask } from "./deeds";
 import type { Hass } from "./hass";
 import type { Words } from "./words";
+
+export interface Dialog {
+  template(): unknown;
+}
 
 export interface Stage {
   readonly hass: Hass;
@@ -23,7 +27,10 @@ export interface Stage {
   ask(ask: Ask): void;
   show(pair: Pair): void;
   page(device: string): void;
-  study(device: DeviceFocus): void;
+  /** Shows a dialog; `end` is for it to call when it was closed. */
+  open(make: (end: () => void) => Dialog, ...styles: string[]): void;
+  /** Says why something could not be loaded. */
+  refused(error: unknown): void;
 }
 
 /** A focus: one device, one destination, or the whole home. */

@@ -4,7 +4,7 @@ import { html, nothing } from "lit/html.js";
 import { Actor } from "./actor";
 import { Column, MOST_ROWS } from "./column";
 import { DEFAULT_ROWS, type Config, type Mode } from "./config";
-import type { DeviceFocus, Filter, Gateway, Pair, SubscribeRequest, Window } from "./contract";
+import type { Filter, Gateway, Pair, SubscribeRequest, Window } from "./contract";
 import type { Ask } from "./deeds";
 import { colour } from "./ends";
 import { Feed } from "./feed";
@@ -15,7 +15,7 @@ import type { Picture } from "./model";
 import { Part } from "./part";
 import { PictureDrawing, type Side } from "./picture";
 import { pictureStyle } from "./picture-style";
-import type { FocusOn, Stage } from "./stage";
+import type { Dialog, FocusOn, Stage } from "./stage";
 import { base } from "./style";
 import type { TableList } from "./table";
 import type { TimelineList } from "./timeline";
@@ -49,7 +49,7 @@ export abstract class View extends Part implements Stage {
   private more: More | null = null;
   private hasTexts = false;
   private isWaiting = false;
-  private details: { template(): unknown } | null = null;
+  private details: Dialog | null = null;
   private timeline: TimelineList | null = null;
   private table: TableList | null = null;
   private filter: Filter[] = [];
@@ -237,7 +237,7 @@ export abstract class View extends Part implements Stage {
     );
   }
 
-  private refused(error: unknown): void {
+  refused(error: unknown): void {
     const code = (error as { code?: unknown } | null)?.code;
     const { words } = this;
     this.problem =
@@ -423,17 +423,8 @@ export abstract class View extends Part implements Stage {
     this.actor.ask(ask);
   }
 
-  study(device: DeviceFocus): void {
-    import("./study").then(
-      ({ StudiesDialog, studyStyle }) => {
-        this.dress([studyStyle]);
-        this.open((end) => new StudiesDialog(this, device, end));
-      },
-      (error: unknown) => this.refused(error),
-    );
-  }
-
-  private open(make: (end: () => void) => { template(): unknown }): void {
+  open(make: (end: () => void) => Dialog, ...styles: string[]): void {
+    this.dress(styles);
     this.details = make(() => {
       this.details = null;
       this.draw();
