@@ -6,11 +6,12 @@ list gives none, and the address where there is no name. A destination has one o
 names, or an address. Times are of Home Assistant's clock unless said otherwise.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 import orjson
 from publicsuffixlist import PublicSuffixList
@@ -26,6 +27,11 @@ __all__ = ["ALLOWED", "LEARNED", "NEW", "VERDICTS", "AddressCounters", "Destinat
 
 type Group = Callable[[str], str]
 
+# What a name is grouped as is remembered for so many names; for most it shows in what is known already.
+MAX_GROUPED = 2_048
+# These recur in tens of thousands of keys, and need to be there once.
+_PORTS = tuple(range(1_024))
+
 # A time that lies further back is that of a clock that was wrong.
 _MAX_AGE = 366 * 86_400.0
 
@@ -34,9 +40,10 @@ def load_grouping() -> Group:
     """Return the function from a name to its registrable domain. Reads a file: not in the event loop."""
     suffixes = PublicSuffixList()
 
-    @lru_cache(maxsize=32_768)
+    @lru_cache(maxsize=MAX_GROUPED)
     def group(name: str) -> str:
-        return suffixes.privatesuffix(name) or name
+        found = suffixes.privatesuffix(name)
+        return name if found is None or found == name else found
 
     return group
 
@@ -143,20 +150,17 @@ class Destinations:
             source = self._sources[mac] = Source(flows.epoch)
         source.begin(flows.end)
         clock = _Clock(flows.end, now)
-        known, group = self._known, self._group
         grown: list[Grown] = []
         # What was contacted first is told first.
         for row in sorted(flows.rows, key=attrgetter("first")):
             if row.local or not (row.sent_packets or row.counters.blocked):
                 continue
             target = row.name or row.address
-            key = (target if row.name is None else group(target), row.protocol, row.port)
-            destination = known.get(key)  # type: ignore[call-overload]
+            destination = self._known_as(target, row)
             if new := destination is None:
                 if flows.snapshot and row.first <= source.horizon:
                     continue  # it was forgotten, and nothing happened since
-                destination = Destination(Key(*key), clock.local(row.first))
-                known[destination.key] = destination
+                destination = self._add_destination(row, clock)
             host = destination.host(target)
             if host is None:
                 host = self._add_host(destination, row, verdict, clock)
@@ -164,17 +168,39 @@ class Destinations:
             if remote is None:
                 remote = self._add_remote(host, mac, row, source, clock)
             at = clock.local(row.last)
-            growth = remote.grow(flows.epoch, row, at)
+            growth = remote.grow(source.epoch, row, at)
             if growth is NOTHING and not new:
                 continue
             host.last = max(at, host.last)
             if row.name_source is not None:
-                host.name_source = row.name_source
+                host.name_source = sys.intern(row.name_source)
             host.history = windows.add(host.history, at, growth, now)
             grown.append(Grown(destination, host, row, growth, new))
         self._hold_bounds()
         self.grown = [Growth(each.row, each.growth) for each in grown]
         return grown
+
+    def _known_as(self, target: str, row: Row) -> Destination | None:
+        """Return the destination that a row belongs to, if it is known.
+
+        A name that is known is in the group that one of its suffixes names, so no list needs to be asked.
+        """
+        known, protocol, port = self._known, row.protocol, row.port
+        if row.name is not None:
+            suffix = target
+            while suffix:
+                destination = known.get((suffix, protocol, port))  # type: ignore[call-overload]
+                if destination is not None and destination.host(target) is not None:
+                    return cast("Destination", destination)
+                suffix = suffix.partition(".")[2]
+        return known.get(self.key(row))
+
+    def _add_destination(self, row: Row, clock: _Clock) -> Destination:
+        group, protocol, port = self.key(row)
+        port = _PORTS[port] if port < len(_PORTS) else port
+        key = Key(group, sys.intern(protocol), port)
+        destination = self._known[key] = Destination(key, clock.local(row.first))
+        return destination
 
     def _add_host(self, destination: Destination, row: Row, verdict: str, clock: _Clock) -> Host:
         """Add a host; one of a destination that is known is judged as that is."""

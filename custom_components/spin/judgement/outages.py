@@ -92,6 +92,7 @@ class Outages:
             is_blocked: whether the gateway keeps the device from the service of a row
         """
         start, end = interval
+        self._forget_answers(start)
         turns: list[Turn] = []
         suspects: dict[Service, Grown] = {}
         for one in grown:
@@ -126,11 +127,17 @@ class Outages:
     def _answers(self, service: Service, one: Grown, end: float, turns: list[Turn]) -> None:
         self._answered.pop(service, None)
         self._answered[service] = end
-        if len(self._answered) > MAX_ANSWERED:
-            del self._answered[next(iter(self._answered))]
         failure = self._failing.pop(service, None)
         if failure is not None and failure.told:
             turns.append(Turn(one, failure, restored=True))
+
+    def _forget_answers(self, start: float) -> None:
+        """Forget the answers, oldest first, that are too old to matter to an interval that begins then."""
+        while self._answered:
+            service, end = next(iter(self._answered.items()))
+            if end >= start - UNANSWERED_AFTER and len(self._answered) <= MAX_ANSWERED:
+                break
+            del self._answered[service]
 
     def _fails(self, service: Service, attempts: int, now: float) -> None:
         failure = self._failing.get(service)

@@ -6,6 +6,7 @@ say as much of its firmware as those that it uses every day, but only where it w
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from struct import Struct, error
 from typing import Any, Literal, Self
 
 from ..models import Growth, RowCounters
@@ -23,37 +24,65 @@ UNEQUAL = 2.0
 SHORT = DAY
 
 
-@dataclass(slots=True)
 class Seen:
-    """What a device did with one contact in a period; times of Home Assistant's clock."""
+    """What a device did with one contact in a period; times of Home Assistant's clock.
 
-    first: float
-    last: float
-    counters: RowCounters = field(default_factory=RowCounters)
-    usual: bool = False
-    in_trouble: bool = False
+    There may be tens of thousands, so the numbers are packed: `first`, `last`, counters.
+    """
+
+    __slots__ = ("_packed", "in_trouble", "usual")
+
+    _layout = Struct("<2d2Q4I")
+    _most = (2**64 - 1, 2**64 - 1, *[2**32 - 1] * 4)
+
+    def __init__(self, first: float, last: float) -> None:
+        """Begin with nothing counted."""
+        self._pack(first, last, RowCounters())
+        self.usual = self.in_trouble = False
+
+    def _pack(self, first: float, last: float, counters: Iterable[int]) -> None:
+        self._packed = self._layout.pack(first, last, *map(min, counters, self._most, strict=True))
+
+    @property
+    def last(self) -> float:
+        """When it was seen last."""
+        last: float = self._layout.unpack(self._packed)[1]
+        return last
+
+    @property
+    def counters(self) -> RowCounters:
+        """What was counted."""
+        return RowCounters._make(self._layout.unpack(self._packed)[2:])
 
     def add(self, new: RowCounters, now: float, *, trouble: bool) -> None:
         """Add what is new."""
-        self.last = now
-        self.counters = RowCounters(*map(sum, zip(self.counters, new, strict=True)))
+        first, _, *counters = self._layout.unpack(self._packed)
+        self._pack(first, now, map(int.__add__, counters, new, strict=True))
         self.in_trouble |= trouble
         self.usual |= not trouble
 
     def check(self, contact: Contact) -> Check | None:
         """Return what kind of connectivity check this is."""
         name = contact.target if contact.named else None
-        return check_kind(name, self.counters.connections - self.counters.unanswered, self.counters.empty)
+        counters = self.counters
+        return check_kind(name, counters.connections - counters.unanswered, counters.empty)
 
     def as_list(self) -> list[Any]:
         """Return what is stored."""
-        return [self.first, self.last, list(self.counters), self.usual, self.in_trouble]
+        first, last, *counters = self._layout.unpack(self._packed)
+        return [first, last, counters, self.usual, self.in_trouble]
 
     @classmethod
     def from_list(cls, stored: Iterable[Any]) -> Self:
         """Restore; raises ValueError or TypeError when it is not what was stored."""
         first, last, counters, usual, in_trouble = stored
-        return cls(float(first), float(last), RowCounters(*map(int, counters)), bool(usual), bool(in_trouble))
+        self = cls(float(first), float(last))
+        try:
+            self._pack(float(first), float(last), map(int, counters))
+        except error as err:
+            raise ValueError(f"counters {counters!r}") from err
+        self.usual, self.in_trouble = bool(usual), bool(in_trouble)
+        return self
 
 
 @dataclass(slots=True)
