@@ -21,7 +21,7 @@ from custom_components.spin.study.connectivity import check_kind
 from custom_components.spin.study.contacts import Contact
 from custom_components.spin.study.experiment import Experiment
 from custom_components.spin.study.periods import MAX_PERIODS, Periods
-from custom_components.spin.study.profile import DAY, MAX_CONTACTS, Profile, compare
+from custom_components.spin.study.profile import DAY, MAX_CONTACTS, Profile, Seen, compare
 from custom_components.spin.study.record import Record
 from custom_components.spin.wire import parse_flows
 from tests.home.household import HUE as HUE_RESIDENT
@@ -332,3 +332,15 @@ async def test_time_sync_sensor_and_action(
     assert (found["total"]["requests"], found["total"]["mean"]) == (3, 133.0)
     assert [server["server"] for server in found["servers"]] == ["time1.google.com"]
     assert found["advice"] == ["few_servers"]
+
+
+@pytest.mark.parametrize("counters", [[-1, 0, 0, 0, 0, 0], [2**65, 0, 0, 0, 0], ["many", 0, 0, 0, 0, 0]])
+def test_counters_that_were_never_stored(counters: list[Any]) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        Seen.from_list([1.0, 2.0, counters, True, False])
+
+
+def test_counters_beyond_what_is_kept_stay_at_the_most() -> None:
+    most = Seen.nothing(1.0).plus(RowCounters(*[2**70] * 6), 2.0, trouble=False)
+    assert most.counters == (2**64 - 1, 2**64 - 1, *[2**32 - 1] * 4)
+    assert Seen.from_list(most.as_list()) == most

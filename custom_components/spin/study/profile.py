@@ -24,42 +24,52 @@ UNEQUAL = 2.0
 SHORT = DAY
 
 
-class Seen:
+class Seen(bytes):
     """What a device did with one contact in a period; times of Home Assistant's clock.
 
-    There may be tens of thousands, so the numbers are packed: `first`, `last`, counters.
+    There may be tens of thousands, so it is packed: first and last time, counters, usual, in trouble.
     """
 
-    __slots__ = ("_packed", "in_trouble", "usual")
+    __slots__ = ()
 
-    _layout = Struct("<2d2Q4I")
+    _layout = Struct("<2d2Q4I2?")
     _most = (2**64 - 1, 2**64 - 1, *[2**32 - 1] * 4)
 
-    def __init__(self, first: float, last: float) -> None:
-        """Begin with nothing counted."""
-        self._pack(first, last, RowCounters())
-        self.usual = self.in_trouble = False
+    @classmethod
+    def _of(cls, first: float, last: float, counters: Iterable[int], *flags: bool) -> Self:
+        return cls(cls._layout.pack(first, last, *map(min, counters, cls._most, strict=True), *flags))
 
-    def _pack(self, first: float, last: float, counters: Iterable[int]) -> None:
-        self._packed = self._layout.pack(first, last, *map(min, counters, self._most, strict=True))
+    @classmethod
+    def nothing(cls, now: float) -> Self:
+        """Begin with nothing counted."""
+        return cls._of(now, now, RowCounters(), False, False)
 
     @property
     def last(self) -> float:
         """When it was seen last."""
-        last: float = self._layout.unpack(self._packed)[1]
+        last: float = self._layout.unpack(self)[1]
         return last
 
     @property
     def counters(self) -> RowCounters:
         """What was counted."""
-        return RowCounters._make(self._layout.unpack(self._packed)[2:])
+        return RowCounters._make(self._layout.unpack(self)[2:-2])
 
-    def add(self, new: RowCounters, now: float, *, trouble: bool) -> None:
-        """Add what is new."""
-        first, _, *counters = self._layout.unpack(self._packed)
-        self._pack(first, now, map(int.__add__, counters, new, strict=True))
-        self.in_trouble |= trouble
-        self.usual |= not trouble
+    @property
+    def usual(self) -> bool:
+        """Whether it was seen in ordinary operation."""
+        return self[-2] > 0
+
+    @property
+    def in_trouble(self) -> bool:
+        """Whether it was seen without Internet."""
+        return self[-1] > 0
+
+    def plus(self, new: RowCounters, now: float, *, trouble: bool) -> Self:
+        """Return it with what is new."""
+        first, _, *counters, usual, in_trouble = self._layout.unpack(self)
+        total = map(int.__add__, counters, new)  # noqa: B912 both are counters
+        return self._of(first, now, total, usual or not trouble, in_trouble or trouble)
 
     def check(self, contact: Contact) -> Check | None:
         """Return what kind of connectivity check this is."""
@@ -69,20 +79,17 @@ class Seen:
 
     def as_list(self) -> list[Any]:
         """Return what is stored."""
-        first, last, *counters = self._layout.unpack(self._packed)
-        return [first, last, counters, self.usual, self.in_trouble]
+        first, last, *counters, usual, in_trouble = self._layout.unpack(self)
+        return [first, last, counters, usual, in_trouble]
 
     @classmethod
     def from_list(cls, stored: Iterable[Any]) -> Self:
         """Restore; raises ValueError or TypeError when it is not what was stored."""
         first, last, counters, usual, in_trouble = stored
-        self = cls(float(first), float(last))
         try:
-            self._pack(float(first), float(last), map(int, counters))
+            return cls._of(float(first), float(last), map(int, counters), bool(usual), bool(in_trouble))
         except error as err:
             raise ValueError(f"counters {counters!r}") from err
-        self.usual, self.in_trouble = bool(usual), bool(in_trouble)
-        return self
 
 
 @dataclass(slots=True)
@@ -111,8 +118,8 @@ class Profile:
                 if len(self.contacts) >= MAX_CONTACTS:
                     self.omitted += 1
                     continue
-                seen = self.contacts[contact] = Seen(now, now)
-            seen.add(new, now, trouble=trouble)
+                seen = Seen.nothing(now)
+            self.contacts[contact] = seen.plus(new, now, trouble=trouble)
 
     @property
     def days(self) -> float:
