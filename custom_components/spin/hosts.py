@@ -46,20 +46,30 @@ class Remote:
 
     There may be tens of thousands, so the numbers are packed: what was counted in the present
     instance of the row, that instance (the row's `first` of the gateway's clock, in the present
-    epoch), and when it was contacted first and last. `base` was counted in earlier ones.
+    epoch), and when it was contacted first and last.
     """
 
-    __slots__ = ("_packed", "address", "base", "epoch", "mac")
+    __slots__ = ("_base", "_packed", "address", "epoch", "mac")
 
     _layout = Struct("<6Q3d")
+    _base_layout = Struct("<6q")
 
     def __init__(self, mac: Mac, epoch: str, row: Row, first: float) -> None:
         """Begin with nothing counted."""
         self.mac = mac
         self.address = row.address
         self.epoch = epoch
-        self.base = NOTHING
+        self._base = b""
         self._packed = self._layout.pack(*NOTHING, row.first, first, first)
+
+    @property
+    def base(self) -> RowCounters:
+        """What was counted in earlier instances of the row."""
+        return RowCounters._make(self._base_layout.unpack(self._base)) if self._base else NOTHING
+
+    @base.setter
+    def base(self, counters: RowCounters) -> None:
+        self._base = b"" if counters == NOTHING else self._base_layout.pack(*counters)
 
     @property
     def seen(self) -> RowCounters:
