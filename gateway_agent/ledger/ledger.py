@@ -104,7 +104,8 @@ class Ledger:
         """Add what a flow did since its source was last read."""
         mac = flow.mac or self._mac_of(flow.lan)
         if mac is None:
-            self._unclaimed.hold_traffic(flow, traffic)
+            if any(flow.lan):  # else it has no address yet, and asks the LAN for one
+                self._unclaimed.hold_traffic(flow, traffic)
             return
         device = self._devices.get(mac) or self._admit(mac, traffic.last)
         if device is None:

@@ -175,6 +175,13 @@ def test_what_nobody_claims_is_said() -> None:
     assert "50 bytes" in problem.text
 
 
+def test_who_has_no_address_yet_is_missed_by_nobody() -> None:
+    book = ledger()
+    book.add(Flow(bytes(4), bytes((255,) * 4), 17, 67, None), sent(328, 1.0))
+    assert collect(book, 100.0) == []
+    assert book.problems(100.0) == []
+
+
 def test_a_row_that_comes_back_is_another_row() -> None:
     book = ledger(Limits(destinations_per_device=1))
     book.add(FLOW, sent(10, 1.0))
