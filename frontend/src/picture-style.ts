@@ -38,17 +38,14 @@ export const pictureStyle = css`
   .line.new {
     stroke: var(--spin-new);
   }
-  .line.blocked {
+  .line.blocked,
+  .line.partly {
     stroke: var(--spin-blocked);
     stroke-dasharray: 8 7;
   }
   .line.failed {
     stroke: var(--spin-failed);
     stroke-dasharray: 1 8;
-  }
-  .line.partly {
-    stroke: var(--spin-blocked);
-    stroke-opacity: 0.45;
   }
   .line.hit {
     stroke: transparent;
