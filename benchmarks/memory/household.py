@@ -51,11 +51,12 @@ class Sender:
             **_counters(times), "connections": times, "empty": 0, "requests": [],
         }  # fmt: skip
 
-    def flows(self, numbers: Sequence[int], now: float, *, more: bool = False) -> dict[str, Any]:
+    def flows(self, numbers: Sequence[int], now: float, *, snapshot: bool = False) -> dict[str, Any]:
         """Return a message on these destinations."""
         self.seq += 1
         return {
-            "epoch": EPOCH, "seq": self.seq, "start": now - 5, "end": now, "snapshot": False, "more": more,
+            "epoch": EPOCH, "seq": self.seq, "start": now - 5, "end": now,
+            "snapshot": snapshot, "more": False,
             "counters": _counters(sum(self.contacts)),
             "destinations": [self._row(number, now) for number in numbers],
             "lookups": [], "fanout": {"hosts": 0, "ports": 0},
@@ -63,10 +64,10 @@ class Sender:
         }  # fmt: skip
 
     def everything(self, now: float) -> Iterator[Message]:
-        """Yield all destinations, in parts."""
+        """Yield all destinations, in parts, as a gateway does when Home Assistant asks for a snapshot."""
         for begin in range(0, self.destinations, _PER_PART):
             numbers = range(begin, min(begin + _PER_PART, self.destinations))
-            yield f"{ROOT}/device/{self.mac}/flows", self.flows(numbers, now), False
+            yield f"{ROOT}/device/{self.mac}/flows", self.flows(numbers, now, snapshot=True), False
 
     def some(self, count: int, chance: random.Random, now: float) -> Message:
         """Return a message on `count` destinations with more traffic."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..destinations import Grown
+from ..destinations import Grown, Host
 from ..models import Row
 
 # The gateway tells of an unanswered connection so long after it began, and a bit later.
@@ -65,7 +65,7 @@ class Outages:
     def __init__(self) -> None:
         """Begin with none."""
         self._failing: dict[Service, Failure] = {}
-        self._answered: dict[Service, float] = {}
+        self._answered: dict[Host, float] = {}
 
     def __len__(self) -> int:
         """Return how many services are out that worked before."""
@@ -106,7 +106,7 @@ class Outages:
             failure = self._failing.get(service)
             if failure is not None and failure.told:
                 turns.append(Turn(one, failure, more=one.growth.unanswered))
-            elif failure is not None and self._is_out(failure, service, one, start, is_blocked):
+            elif failure is not None and self._is_out(failure, one, start, is_blocked):
                 failure.shown_by = one
                 failure.due = end if failure.due is None else failure.due
         turns += self._in_order(end)
@@ -125,19 +125,19 @@ class Outages:
                 yield Turn(failure.shown_by, failure)
 
     def _answers(self, service: Service, one: Grown, end: float, turns: list[Turn]) -> None:
-        self._answered.pop(service, None)
-        self._answered[service] = end
+        self._answered.pop(one.host, None)
+        self._answered[one.host] = end
+        if len(self._answered) > MAX_ANSWERED:
+            del self._answered[next(iter(self._answered))]
         failure = self._failing.pop(service, None)
         if failure is not None and failure.told:
             turns.append(Turn(one, failure, restored=True))
 
     def _forget_answers(self, start: float) -> None:
-        """Forget the answers, oldest first, that are too old to matter to an interval that begins then."""
-        while self._answered:
-            service, end = next(iter(self._answered.items()))
-            if end >= start - UNANSWERED_AFTER and len(self._answered) <= MAX_ANSWERED:
-                break
-            del self._answered[service]
+        """Forget the answers that are too old to matter to an interval that begins then."""
+        since = start - UNANSWERED_AFTER
+        if self._answered and next(iter(self._answered.values())) < since:
+            self._answered = {host: end for host, end in self._answered.items() if end >= since}
 
     def _fails(self, service: Service, attempts: int, now: float) -> None:
         failure = self._failing.get(service)
@@ -150,12 +150,11 @@ class Outages:
     def _is_out(
         self,
         failure: Failure,
-        service: Service,
         one: Grown,
         start: float,
         is_blocked: Callable[[Row], bool],
     ) -> bool:
-        if is_blocked(one.row) or self._answered.get(service, 0.0) >= start - UNANSWERED_AFTER:
+        if is_blocked(one.row) or self._answered.get(one.host, 0.0) >= start - UNANSWERED_AFTER:
             failure.attempts = 0
             return False
         failure.worked = one.host.counters.received_bytes > 0
