@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self
 
 import orjson
 from publicsuffixlist import PublicSuffixList
@@ -156,12 +156,11 @@ class Destinations:
             if row.local or not (row.sent_packets or row.counters.blocked):
                 continue
             target = row.name or row.address
-            destination = self._known_as(target, row)
+            destination, host = self._find(target, row)
             if new := destination is None:
                 if flows.snapshot and row.first <= source.horizon:
                     continue  # it was forgotten, and nothing happened since
                 destination = self._add_destination(row, clock)
-            host = destination.host(target)
             if host is None:
                 host = self._add_host(destination, row, verdict, clock)
             remote = host.remote(mac, row.address)
@@ -180,8 +179,8 @@ class Destinations:
         self.grown = [Growth(each.row, each.growth) for each in grown]
         return grown
 
-    def _known_as(self, target: str, row: Row) -> Destination | None:
-        """Return the destination that a row belongs to, if it is known.
+    def _find(self, target: str, row: Row) -> tuple[Destination | None, Host | None]:
+        """Return the destination and the host that a row belongs to, as far as they are known.
 
         A name that is known is in the group that one of its suffixes names, so no list needs to be asked.
         """
@@ -190,10 +189,11 @@ class Destinations:
             suffix = target
             while suffix:
                 destination = known.get((suffix, protocol, port))  # type: ignore[call-overload]
-                if destination is not None and destination.host(target) is not None:
-                    return cast("Destination", destination)
+                if destination is not None and (host := destination.host(target)) is not None:
+                    return destination, host
                 suffix = suffix.partition(".")[2]
-        return known.get(self.key(row))
+        destination = known.get(self.key(row))
+        return destination, None if destination is None else destination.host(target)
 
     def _add_destination(self, row: Row, clock: _Clock) -> Destination:
         group, protocol, port = self.key(row)
