@@ -7,10 +7,13 @@ length, as the kernel counts.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 Address = bytes
 Mac = str
+
+MAX_REQUESTS: Final = 1024
+"""Of the times of NTP requests so many are kept where they wait, the newest."""
 
 
 class Flow(NamedTuple):

@@ -31,7 +31,6 @@ from .const import (
 from .decisions import Decisions
 from .destinations import Group
 from .device import Device
-from .findings import Finding
 from .issues import Issues
 from .judgement.judgement import Judgement
 from .listener import Handler, Listener
@@ -48,9 +47,7 @@ from .wire import parse_device, parse_flows, parse_mac, parse_policy, parse_poli
 _LOGGER = logging.getLogger(__name__)
 
 type SpinConfigEntry = ConfigEntry[SpinCoordinator]
-type TrafficListener = Callable[[Device], None]
 type FlowsListener = Callable[[Device, Flows], None]
-type FindingListener = Callable[[Finding], None]
 type AnnouncementListener = Callable[[Device, str, dict[str, Any]], None]
 
 
@@ -80,9 +77,7 @@ class SpinCoordinator:
         self._was_lost = False
         self._catching_up = False
         self._listeners: set[CALLBACK_TYPE] = set()
-        self._traffic_listeners: set[TrafficListener] = set()
         self._flows_listeners: set[FlowsListener] = set()
-        self._finding_listeners: set[FindingListener] = set()
         self._announcement_listeners: set[AnnouncementListener] = set()
         self._snapshot = Debouncer(
             hass, _LOGGER, cooldown=SNAPSHOT_COOLDOWN, immediate=True, function=self._ask_snapshot
@@ -207,12 +202,6 @@ class SpinCoordinator:
         return lambda: self._listeners.discard(listener)
 
     @callback
-    def listen_traffic(self, listener: TrafficListener) -> CALLBACK_TYPE:
-        """Have the listener called with a device after each message on its traffic; returns how to end it."""
-        self._traffic_listeners.add(listener)
-        return lambda: self._traffic_listeners.discard(listener)
-
-    @callback
     def listen_flows(self, listener: FlowsListener) -> CALLBACK_TYPE:
         """Have the listener called with a device and each message on its traffic; returns how to end it.
 
@@ -220,12 +209,6 @@ class SpinCoordinator:
         """
         self._flows_listeners.add(listener)
         return lambda: self._flows_listeners.discard(listener)
-
-    @callback
-    def listen_findings(self, listener: FindingListener) -> CALLBACK_TYPE:
-        """Have the listener called with each finding; returns how to end it."""
-        self._finding_listeners.add(listener)
-        return lambda: self._finding_listeners.discard(listener)
 
     @callback
     def _changed(self) -> None:
@@ -285,10 +268,8 @@ class SpinCoordinator:
         self.judgement.flows(device, flows, grown, now)
         self.roster.keep(news=any(each.new for each in grown))
         device.changed(traffic=True)
-        for listener in list(self._traffic_listeners):
-            listener(device)
-        for flows_listener in list(self._flows_listeners):
-            flows_listener(device, flows)
+        for listener in list(self._flows_listeners):
+            listener(device, flows)
         device.destinations.grown = []
 
     def _device(self, mac: Mac, counters: Counters) -> Device | None:
@@ -316,12 +297,6 @@ class SpinCoordinator:
         device.announce(event, data)
         for listener in list(self._announcement_listeners):
             listener(device, event, data)
-
-    @callback
-    def found(self, finding: Finding) -> None:
-        """Tell the listeners of a finding."""
-        for listener in list(self._finding_listeners):
-            listener(finding)
 
     def _note_seen(self, report: DeviceReport) -> None:
         known = report.mac in self.seen

@@ -6,13 +6,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway_agent.ledger.names import Name
-from gateway_agent.model import Address, Answer, Flow, HostName, Mac, Traffic
+from gateway_agent.model import MAX_REQUESTS, Address, Answer, Flow, HostName, Mac, Traffic
 
 MAX_ADDRESSES: Final = 32
 MAX_LOOKUPS: Final = 128
-MAX_REQUESTS: Final = 1024
-"""Times of requests that a row keeps until they are told."""
-
 MAX_FANOUT: Final = 2048
 _EVICTION_BATCH: Final = 64
 

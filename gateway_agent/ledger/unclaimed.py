@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from gateway_agent.model import Address, Answer, Flow, Traffic
+from gateway_agent.model import MAX_REQUESTS, Address, Answer, Flow, Traffic
 
 PATIENCE = 60.0
 """Seconds until what nobody claimed is given up."""
@@ -91,4 +91,4 @@ def _merge(known: Traffic, traffic: Traffic) -> None:
     known.unanswered += traffic.unanswered
     known.empty += traffic.empty
     known.blocked += traffic.blocked
-    known.requests = [*known.requests, *traffic.requests][-64:]
+    known.requests = [*known.requests, *traffic.requests][-MAX_REQUESTS:]

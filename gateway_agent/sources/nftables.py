@@ -24,7 +24,16 @@ from gateway_agent.kernel.netlink import (
 from gateway_agent.kernel.nflog import PATIENT_SECONDS, Nflog
 from gateway_agent.kernel.ruleset import COUNTED, NFLOG_GROUP, TABLE
 from gateway_agent.kernel.table import Table, accounting
-from gateway_agent.model import Answer, FirstContact, Flow, Neighbour, Observe, ServerName, Traffic
+from gateway_agent.model import (
+    MAX_REQUESTS,
+    Answer,
+    FirstContact,
+    Flow,
+    Neighbour,
+    Observe,
+    ServerName,
+    Traffic,
+)
 from gateway_agent.sources import baseline, dismissal
 from gateway_agent.sources.counters import ANSWERED, BLOCKED, EMPTY, OPENED, RECEIVED, SENT, Counters, Key
 from gateway_agent.sources.logged import ClockRequest, LoggedPackets
@@ -42,7 +51,6 @@ _CONTACT_SECONDS: Final = 0.5
 _FLUSHED_AFTER: Final = PATIENT_SECONDS + 0.05  # the kernel's timer comes a tick or two late
 _DRAIN_SECONDS: Final = 0.005
 _MAX_CONTACTS: Final = 4_096
-_MAX_REQUESTS: Final = 1_024
 _BASELINE: Final = "counters"
 
 
@@ -199,7 +207,7 @@ class NftablesSource:
             if len(self._requests) >= _MAX_CONTACTS:
                 del self._requests[next(iter(self._requests))]
             times = self._requests[request.flow] = []
-        if len(times) < _MAX_REQUESTS:
+        if len(times) < MAX_REQUESTS:
             times.append(request.at)
 
     def _read_counters(self, now: float) -> Iterator[None]:

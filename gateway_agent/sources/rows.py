@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from gateway_agent.model import Flow, Traffic
+from gateway_agent.model import MAX_REQUESTS, Flow, Traffic
 
 _CHUNK: Final = 500
 _MAX_ROWS: Final = 65_536
-_MAX_REQUESTS: Final = 1_024
 
 
 class Row:
@@ -53,8 +52,8 @@ class Rows:
         """Note the time of an NTP request; only the newest are kept."""
         requests = self.count(row, at).requests
         requests.append(at)
-        if len(requests) > 2 * _MAX_REQUESTS:
-            del requests[:_MAX_REQUESTS]
+        if len(requests) > 2 * MAX_REQUESTS:
+            del requests[:MAX_REQUESTS]
 
     def read(self) -> Iterator[list[tuple[Flow, Traffic]]]:
         """Yield what the flows did since the last reading, in chunks."""

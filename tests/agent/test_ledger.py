@@ -166,6 +166,15 @@ def test_unclaimed_flows_count_once_their_neighbour_is_known() -> None:
     assert book.problems(10.0) == []
 
 
+def test_requests_of_an_unclaimed_address_are_all_kept() -> None:
+    book = ledger()
+    for second in range(100):
+        book.add(FLOW._replace(mac=None), Traffic(1.0, 1.0, sent_packets=1, requests=[float(second)]))
+    book.neighbour(Neighbour(MAC, LAN, 2.0))
+    told = [row["requests"] for content in collect(book, 5.0) for row in content["destinations"]]
+    assert [time for times in told for time in times] == [float(second) for second in range(100)]
+
+
 def test_what_nobody_claims_is_said() -> None:
     book = ledger()
     book.add(FLOW._replace(mac=None), sent(50, 1.0))

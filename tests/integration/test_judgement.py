@@ -6,7 +6,6 @@ from unittest.mock import patch
 import pytest
 from gateway_double import CAMERA, HUE, START, Broker, Gateway, flows, row
 from homeassistant.components import persistent_notification
-from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
@@ -14,7 +13,6 @@ from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.spin.device import Device
-from custom_components.spin.findings import Finding
 
 ATTENTION = "binary_sensor.philips_hue_needs_attention"
 NOTIFY = "notify"
@@ -715,21 +713,3 @@ async def test_an_experiment_is_no_news(
     assert told == []
     assert hass.states.get(ATTENTION).state == "off"  # type: ignore[union-attr]
     assert [entry.kind for entry in hue.journal.entries()[0]][-2:] == ["new_destination", "connection_failed"]
-
-
-async def test_listeners_hear_findings(
-    hass: HomeAssistant, gateway: Gateway, hue: Device, spin: MockConfigEntry
-) -> None:
-    heard: list[Finding] = []
-    stop = spin.runtime_data.listen_findings(heard.append)
-    gateway.flows(row("a.org"), seq=2)
-    stop()
-    gateway.flows(row("b.org"), seq=3)
-    await settle(hass)
-    (finding,) = heard
-    assert finding.host == "a.org"
-    assert [reason.as_dict() for reason in finding.reasons] == [
-        {"code": "after_learning"},
-        {"code": "only_device"},
-    ]
-    assert spin.state is ConfigEntryState.LOADED

@@ -239,7 +239,6 @@ class Judgement:
             finding.device.judged.unsettled |= finding.told
             if finding.journal is not None:
                 finding.device.journal.add(finding.kind, time.time(), **finding.journal)
-            self._home.found(finding)
             wanted, spared = self._wanted(finding)
             if wanted is not None:
                 self._home.entry.async_create_task(
