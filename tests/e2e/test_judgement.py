@@ -234,15 +234,19 @@ def start_bridge(world: World) -> subprocess.Popen[str]:
     return bridge
 
 
-def without_cloud(world: World) -> list[str]:
-    """Take the Internet away until the bridge has asked everybody; return whom it missed, in order."""
+@contextlib.contextmanager
+def without_cloud(world: World) -> Iterator[None]:
+    """Take the Internet away inside, all but the name service."""
     world.home.internet.run("nft", "-f", "-", text=_CLOUD_LOSS)
     try:
-        eventually(
-            lambda: "baidu.com" in world.timeline(HUE.mac, "connection_failed"), "it asks everywhere", 100
-        )
+        yield
     finally:
         world.home.mend_uplink()
+
+
+def missed(world: World) -> list[str]:
+    """Wait until the bridge has asked everybody, and return whom it missed, in order."""
+    eventually(lambda: "baidu.com" in world.timeline(HUE.mac, "connection_failed"), "it asks everywhere", 100)
     order = world.timeline(HUE.mac, "connection_failed")
     assert len(order) == len(set(order))
     assert order[0] == "ws.meethue.com"
@@ -255,7 +259,8 @@ def test_sudden_loss_of_the_cloud(world: World) -> None:
     """The article's second scenario: its order, each once, and no scan; then the end of it."""
     bridge = start_bridge(world)
     time.sleep(3)
-    order = without_cloud(world)
+    with without_cloud(world):
+        order = missed(world)
     assert set(order[1:5]) == set(TIME_SERVERS)
     assert order[5] == "diagnostics.meethue.com"
     eventually(
@@ -270,6 +275,7 @@ def test_start_without_internet(fresh_world: World) -> None:
     """The article's third scenario: the bridge is known, and is switched off and on without Internet."""
     stop(start_bridge(fresh_world))
     time.sleep(1)
-    fresh_world.home.start_device("hue", "hue", "--speed", str(SPEED))
-    order = without_cloud(fresh_world)
+    with without_cloud(fresh_world):
+        fresh_world.home.start_device("hue", "hue", "--speed", str(SPEED))
+        order = missed(fresh_world)
     assert set(order[1:-4]) >= {"diagnostics.meethue.com", *TIME_SERVERS}
