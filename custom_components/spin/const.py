@@ -60,6 +60,8 @@ NEW_DEVICES_NOTIFY: Final = "notify"
 NEW_DEVICES_BLOCK: Final = "block"
 NEW_DEVICES: Final = [NEW_DEVICES_LEARN, NEW_DEVICES_NOTIFY, NEW_DEVICES_BLOCK]
 
+# Of a device: what the option says for all that have no choice of their own.
+REACTION_DEFAULT: Final = "default"
 REACTION_OBSERVE: Final = "observe"
 REACTION_NOTIFY: Final = "notify"
 REACTION_BLOCK_DESTINATION: Final = "block_destination"

@@ -7,7 +7,7 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .const import REACTIONS
+from .const import REACTION_DEFAULT, REACTIONS
 from .coordinator import SpinConfigEntry
 from .device import Device
 from .entity import DeviceEntity
@@ -18,7 +18,7 @@ REACTION = SelectEntityDescription(
     key="reaction",
     translation_key="reaction",
     entity_category=EntityCategory.CONFIG,
-    options=REACTIONS,
+    options=[REACTION_DEFAULT, *REACTIONS],
 )
 
 
@@ -36,7 +36,7 @@ async def async_setup_entry(
 
 
 class ReactionSelect(DeviceEntity, SelectEntity):
-    """What the user prefers for this device; until it is chosen here, what the options say."""
+    """What the user prefers for this device, or that it is treated as all others are."""
 
     _written: str | None = None
 
@@ -49,8 +49,8 @@ class ReactionSelect(DeviceEntity, SelectEntity):
     @property
     @override
     def current_option(self) -> str:
-        """What the user prefers."""
-        return self.coordinator.judgement.reaction(self.device)
+        """What was chosen here."""
+        return self.device.judged.reaction or REACTION_DEFAULT
 
     @callback
     @override
@@ -63,4 +63,5 @@ class ReactionSelect(DeviceEntity, SelectEntity):
     @override
     async def async_select_option(self, option: str) -> None:
         """Choose for this device."""
-        self.coordinator.judgement.choose_reaction(self.device, option)
+        chosen = None if option == REACTION_DEFAULT else option
+        self.coordinator.judgement.choose_reaction(self.device, chosen)

@@ -293,8 +293,9 @@ export class FakeServer implements Connection {
       learning: { state: learning ? "learning" : "over", left: learning ? 432_000 : null },
       reaction: {
         entity_id: `select.${id}`,
-        value: "notify",
-        options: ["observe", "notify", "block_destination", "block_device", "block_both"],
+        value: "default",
+        default: "notify",
+        options: ["default", "observe", "notify", "block_destination", "block_device", "block_both"],
       },
       switch: `switch.${id}`,
       chart: {

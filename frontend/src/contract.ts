@@ -145,7 +145,7 @@ export interface DeviceFocus {
   last: number;
   block: Block | null;
   learning: { state: "learning" | "over"; left: number | null };
-  reaction: { entity_id: string; value: string; options: string[] } | null;
+  reaction: { entity_id: string; value: string; options: string[]; default: string } | null;
   switch: string | null;
   chart: Chart;
   timeline: number;

@@ -63,7 +63,7 @@ export function deviceHead(stage: Stage, device: DeviceFocus, react: (option: st
               ${reaction.options.map(
                 (option) =>
                   html`<option value=${option} ?selected=${option === reaction.value}>
-                    ${words.named("reaction", option)}
+                    ${words.named("reaction", option, { reaction: words.named("reaction", reaction.default) })}
                   </option>`,
               )}
             </select></label

@@ -136,6 +136,19 @@ test("allow what is new, at once", async () => {
   expect(server.calls[1]!.data).toMatchObject({ allowed: false });
 });
 
+test("the reaction of a device says what all others have, and goes back to that", async () => {
+  await show({ device: "hue_bridge" });
+  const select = all("select").find((each) => each.textContent!.includes("Only watch")) as HTMLSelectElement;
+  expect(select.selectedOptions[0]!.textContent!.trim()).toBe("As for all devices (Tell me)");
+  for (const option of ["observe", "default"]) {
+    select.value = option;
+    select.dispatchEvent(new Event("change"));
+    await settle();
+  }
+  expect(server.calls.map(({ data }) => data["option"])).toEqual(["observe", "default"]);
+  expect(text()).toContain("Saved.");
+});
+
 test("who may not change anything sees the same, and no button works", async () => {
   await show({ device: "hue_bridge" }, { admin: false });
   expect(all("[role=switch]")[0]).toHaveProperty("disabled", true);

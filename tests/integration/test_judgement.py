@@ -623,7 +623,7 @@ async def test_the_reaction_is_chosen_per_device(
     hass: HomeAssistant, gateway: Gateway, broker: Broker, hue: Device, spin: MockConfigEntry
 ) -> None:
     select = "select.philips_hue_reaction"
-    assert hass.states.get(select).state == "notify"  # type: ignore[union-attr]
+    assert hass.states.get(select).state == "default"  # type: ignore[union-attr]
     await hass.services.async_call(
         "select", "select_option", {"entity_id": select, "option": "block_destination"}, blocking=True
     )
@@ -634,6 +634,23 @@ async def test_the_reaction_is_chosen_per_device(
     gateway.flows(row("a.org", address="203.0.113.9"), seq=2)
     await settle(hass)
     assert rules(gateway) == [("block", "a.org")]
+
+
+@pytest.mark.parametrize("reaction", ["block_destination"])
+async def test_a_device_goes_back_to_the_reaction_for_all(
+    hass: HomeAssistant, gateway: Gateway, broker: Broker, hue: Device, spin: MockConfigEntry
+) -> None:
+    select = "select.philips_hue_reaction"
+    for option in ("observe", "default"):
+        await hass.services.async_call(
+            "select", "select_option", {"entity_id": select, "option": option}, blocking=True
+        )
+        await hass.config_entries.async_reload(spin.entry_id)
+        await broker.settled()
+        assert hass.states.get(select).state == option  # type: ignore[union-attr]
+        gateway.flows(row(f"{option}.org", address=f"203.0.113.{len(option)}"), seq=2)
+        await settle(hass)
+    assert rules(gateway) == [("block", "default.org")]
 
 
 # New devices

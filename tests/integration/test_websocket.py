@@ -594,12 +594,12 @@ async def test_what_entities_say(hass: HomeAssistant, client: Client, gateway: G
     attention = entities.async_get_or_create("binary_sensor", "spin", f"home_{HUE}_attention").entity_id
     reaction = entities.async_get_or_create("select", "spin", f"home_{HUE}_reaction").entity_id
     hass.states.async_set(attention, "on")
-    hass.states.async_set(reaction, "notify", {"options": ["observe", "notify"]})
+    hass.states.async_set(reaction, "default", {"options": ["default", "observe"]})
     reader = await client.look(device=device_id(hass, HUE))
     assert reader.devices()["Philips-hue"][3] & ATTENTION
     assert not reader.devices()["camera"][3] & ATTENTION
     assert reader.has["focus"]["reaction"] == {
-        "entity_id": reaction, "value": "notify", "options": ["observe", "notify"],
+        "entity_id": reaction, "value": "default", "options": ["default", "observe"], "default": "notify",
     }  # fmt: skip
     entities.async_update_entity(reaction, disabled_by=er.RegistryEntryDisabler.USER)
     reader = await client.look(device=device_id(hass, HUE))

@@ -101,11 +101,16 @@ class Judgement:
 
     def reaction(self, device: Device) -> str:
         """Return what the user prefers for a device."""
-        return device.judged.reaction or self._options.reaction
+        return device.judged.reaction or self.default_reaction
+
+    @property
+    def default_reaction(self) -> str:
+        """What the user prefers for devices that have no choice of their own."""
+        return self._options.reaction
 
     @callback
-    def choose_reaction(self, device: Device, reaction: str) -> None:
-        """Take note of what the user prefers for a device."""
+    def choose_reaction(self, device: Device, reaction: str | None) -> None:
+        """Take note of what the user prefers for a device; None: the same as for all."""
         device.judged.reaction = reaction
         self._home.roster.keep(news=True)
         device.changed()

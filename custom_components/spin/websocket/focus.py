@@ -99,4 +99,9 @@ def _reaction(place: Place) -> dict[str, Any] | None:
     if state is None:
         return None
     options: Iterable[str] = state.attributes.get("options", [])
-    return {"entity_id": entity_id, "value": state.state, "options": list(options)}
+    return {
+        "entity_id": entity_id,
+        "value": state.state,
+        "options": list(options),
+        "default": place.desk.coordinator.judgement.default_reaction,
+    }
