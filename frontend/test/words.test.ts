@@ -63,7 +63,7 @@ test("characters that do not print or turn the writing are seen", () => {
 });
 
 test("ports that a person knows by their use", () => {
-  expect(service(words(), "udp", 123)).toBe("time");
+  expect(service(words(), "udp", 123)).toBe("time requests (NTP)");
   expect(service(words(), "tcp", 4711)).toBe("tcp 4711");
   expect(service(words(), "gre", 0)).toBe("gre");
 });
