@@ -35,3 +35,20 @@ async def test_without_the_list_aiooui_is_asked(tmp_path: Path) -> None:
     none = Vendors(tmp_path / "nothing")
     await none.load()
     assert none.of("00:17:88:00:00:01") == "Philips Lighting BV"
+
+
+@pytest.mark.parametrize("content", [b"001788=Last\n000000=First\n", b"001788=" + b"x" * 600])
+async def test_a_list_that_cannot_be_searched_is_left_to_aiooui(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "list"
+    path.write_bytes(content)
+    odd = Vendors(path)
+    await odd.load()
+    assert odd.of("00:17:88:00:00:01") == "Philips Lighting BV"
+
+
+async def test_an_empty_list(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    path.touch()
+    empty = Vendors(path)
+    await empty.load()
+    assert empty.of("00:17:88:00:00:01") is None
