@@ -1,10 +1,13 @@
 """One destination of a device: a group of hosts with a protocol and a port."""
 
+import sys
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 from .const import MAX_HOSTS_PER_DESTINATION
-from .hosts import ALLOWED, LEARNED, NEW, Host, Intern, plus
+from .hosts import ALLOWED, LEARNED, NEW, Host
 from .models import Mac, RowCounters, Rule
+from .remotes import Intern, plus
 from .windows import NOTHING, Day, add_days
 
 
@@ -16,17 +19,32 @@ class Key(NamedTuple):
     port: int
 
 
+@lru_cache(maxsize=1_024)
+def _service(protocol: str, port: int) -> tuple[str, int]:
+    """Return one and the same object for equal services: they recur in tens of thousands of destinations."""
+    return sys.intern(protocol), port
+
+
 class Destination:
     """One destination of a device, as the sum of its hosts."""
 
-    __slots__ = ("_hosts", "first", "key", "rest")
+    __slots__ = ("_hosts", "_service", "group", "rest")
 
-    def __init__(self, key: Key, first: float, hosts: tuple[Host, ...] = ()) -> None:
+    def __init__(self, key: Key, hosts: tuple[Host, ...] = ()) -> None:
         """Begin with these hosts."""
-        self.key = key
-        self.first = first
+        self.group = key.group
+        self._service = _service(key.protocol, key.port)
         self.each = hosts
         self.rest: Host | None = None  # the sum of those that were forgotten
+
+    @property
+    def key(self) -> Key:
+        """What tells it apart."""
+        return Key(self.group, *self._service)
+
+    def is_at(self, service: tuple[str, int]) -> bool:
+        """Return whether it has this protocol and port."""
+        return self._service == service
 
     @property
     def hosts(self) -> dict[str, Host]:
@@ -48,9 +66,14 @@ class Destination:
         return self.each if self.rest is None else (*self.each, self.rest)
 
     @property
+    def first(self) -> float:
+        """When it was contacted first."""
+        return min((host.first for host in self._parts), default=0.0)
+
+    @property
     def last(self) -> float:
         """When it was contacted last."""
-        return max((host.last for host in self._parts), default=self.first)
+        return max((host.last for host in self._parts), default=0.0)
 
     @property
     def verdict(self) -> str:
@@ -81,7 +104,7 @@ class Destination:
     @property
     def addresses(self) -> list[str]:
         """The addresses of all hosts."""
-        return list({remote.address: None for host in self.each for remote in host.remotes})
+        return list({address: None for host in self.each for address in host.reached})
 
     @property
     def name_source(self) -> str | None:
@@ -131,7 +154,6 @@ class Destination:
 
     def join(self, other: Self) -> list[Host]:
         """Add what another one counted; return the hosts that are forgotten for it, as `add` does."""
-        self.first = min(self.first, other.first)
         stale: list[Host] = []
         for theirs in other.each:
             ours = self.host(theirs.name)
@@ -150,9 +172,9 @@ class Destination:
             return None
         for host, part in parts:
             host.remotes = tuple(remote for remote in host.remotes if remote not in part.remotes)
-        emptied = {host for host, _ in parts if not host.remotes and host.rest is NOTHING}
+        emptied = {host for host, _ in parts if host.is_empty}
         self.each = tuple(host for host in self.each if host not in emptied)
-        return type(self)(self.key, min(part.first for _, part in parts), tuple(part for _, part in parts))
+        return type(self)(self.key, tuple(part for _, part in parts))
 
     def is_meant_by(self, rule: Rule) -> bool:
         """Return whether a rule's name or address stands for this destination as a whole."""
@@ -166,9 +188,9 @@ class Destination:
     @classmethod
     def from_list(cls, stored: list[Any], intern: Intern) -> Self:
         """Restore; raises ValueError or TypeError when it is not what was stored."""
-        group, protocol, port, first, hosts, rest = stored
+        group, protocol, port, _, hosts, rest = stored
         key = Key(intern(group), intern(protocol), int(port))
-        self = cls(key, float(first), tuple(Host.from_list(host, intern) for host in hosts))
+        self = cls(key, tuple(Host.from_list(host, intern) for host in hosts))
         self.rest = None if rest is None else Host.from_list(rest, intern)
         return self
 
@@ -176,5 +198,5 @@ class Destination:
 def is_meant(host: Host, rule: Rule) -> bool:
     """Return whether a rule's name or address stands for a host."""
     if rule.name is None:
-        return {remote.address for remote in host.remotes} == {rule.address}
+        return set(host.reached) == {rule.address}
     return host.name == rule.name or host.name.endswith(f".{rule.name}")

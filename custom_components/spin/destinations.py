@@ -10,17 +10,18 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, Self
 
 import orjson
 from publicsuffixlist import PublicSuffixList
 
-from . import windows
+from . import remotes, windows
 from .const import MAX_CLOCK_ERROR, MAX_DESTINATIONS_PER_DEVICE, MAX_ROWS_PER_DEVICE
 from .destination import Destination, Key, is_meant
-from .hosts import ALLOWED, LEARNED, NEW, VERDICTS, AddressCounters, Host, Intern, Remote
+from .hosts import ALLOWED, LEARNED, NEW, VERDICTS, AddressCounters, Host
 from .models import Flows, Growth, Mac, Row, RowCounters, Rule
+from .remotes import Intern, Remote
 from .windows import NOTHING
 
 __all__ = ["ALLOWED", "LEARNED", "NEW", "VERDICTS", "AddressCounters", "Destination", "Host", "Key"]
@@ -29,8 +30,6 @@ type Group = Callable[[str], str]
 
 # What a name is grouped as is remembered for so many names; for most it shows in what is known already.
 MAX_GROUPED = 2_048
-# These recur in tens of thousands of keys, and need to be there once.
-_PORTS = tuple(range(1_024))
 
 # A time that lies further back is that of a clock that was wrong.
 _MAX_AGE = 366 * 86_400.0
@@ -108,27 +107,57 @@ class Destinations:
     ) -> None:
         """Begin with these."""
         self._group = group
-        self._known = {destination.key: destination for destination in known}
+        # By group; most groups are one destination, which stands for a tuple of one.
+        self._known: dict[str, Destination | tuple[Destination, ...]] = {}
+        self._count = 0
         self._sources = sources or {}
+        for destination in known:
+            self._put(destination)
         self._rows = sum(len(host.remotes) for destination in self for host in destination.each)
         self._forgotten = 0
         self.grown: list[Growth] = []
 
     def __len__(self) -> int:
         """Return how many are known."""
-        return len(self._known)
+        return self._count
 
     def __iter__(self) -> Iterator[Destination]:
-        """Go through all of them, in the order of their first contact; from any thread."""
-        return iter(list(self._known.values()))
+        """Go through all of them, in the order of their groups' first contact; from any thread."""
+        for found in list(self._known.values()):
+            if isinstance(found, tuple):
+                yield from found
+            else:
+                yield found
 
     def __contains__(self, key: Key) -> bool:
         """Return whether the device is known to talk to this."""
-        return key in self._known
+        return self.get(key) is not None
 
     def get(self, key: Key) -> Destination | None:
         """Return a known destination."""
-        return self._known.get(key)
+        group, protocol, port = key
+        return self._at(group, (protocol, port))
+
+    def _at(self, group: str, service: tuple[str, int]) -> Destination | None:
+        found = self._known.get(group)
+        if isinstance(found, tuple):
+            return next((destination for destination in found if destination.is_at(service)), None)
+        return found if found is not None and found.is_at(service) else None
+
+    def _put(self, destination: Destination) -> None:
+        others = self._known.get(destination.group, ())
+        others = others if isinstance(others, tuple) else (others,)
+        self._known[destination.group] = (*others, destination) if others else destination
+        self._count += 1
+
+    def _remove(self, destination: Destination) -> None:
+        group, found = destination.group, self._known[destination.group]
+        if not isinstance(found, tuple):
+            del self._known[group]
+        else:
+            others = tuple(other for other in found if other is not destination)
+            self._known[group] = others[0] if len(others) == 1 else others
+        self._count -= 1
 
     def key(self, row: Row) -> Key:
         """Return the destination that a row belongs to."""
@@ -149,6 +178,7 @@ class Destinations:
         if source is None or source.epoch != flows.epoch:
             source = self._sources[mac] = Source(flows.epoch)
         source.begin(flows.end)
+        tag = remotes.tag(source.epoch)
         clock = _Clock(flows.end, now)
         grown: list[Grown] = []
         # What was contacted first is told first.
@@ -160,17 +190,18 @@ class Destinations:
             if new := destination is None:
                 if flows.snapshot and row.first <= source.horizon:
                     continue  # it was forgotten, and nothing happened since
-                destination = self._add_destination(row, clock)
+                destination = Destination(self.key(row))
+                self._put(destination)
             if host is None:
                 host = self._add_host(destination, row, verdict, clock)
-            remote = host.remote(mac, row.address)
-            if remote is None:
-                remote = self._add_remote(host, mac, row, source, clock)
-            at = clock.local(row.last)
-            growth = remote.grow(source.epoch, row, at)
+            at, where = clock.local(row.last), remotes.where(mac, row.address)
+            growth = host.grow(where, tag, row, at)
+            if growth is None:
+                host.add(self._new_remote(where, row, source, clock))
+                growth = host.grow(where, tag, row, at) or NOTHING
+                self._hold_bound_of(host)
             if growth is NOTHING and not new:
                 continue
-            host.last = max(at, host.last)
             if row.name_source is not None:
                 host.name_source = sys.intern(row.name_source)
             host.history = windows.add(host.history, at, growth, now)
@@ -184,23 +215,16 @@ class Destinations:
 
         A name that is known is in the group that one of its suffixes names, so no list needs to be asked.
         """
-        known, protocol, port = self._known, row.protocol, row.port
+        service = (row.protocol, row.port)
         if row.name is not None:
             suffix = target
             while suffix:
-                destination = known.get((suffix, protocol, port))  # type: ignore[call-overload]
+                destination = self._at(suffix, service)
                 if destination is not None and (host := destination.host(target)) is not None:
                     return destination, host
                 suffix = suffix.partition(".")[2]
-        destination = known.get(self.key(row))
+        destination = self.get(self.key(row))
         return destination, None if destination is None else destination.host(target)
-
-    def _add_destination(self, row: Row, clock: _Clock) -> Destination:
-        group, protocol, port = self.key(row)
-        port = _PORTS[port] if port < len(_PORTS) else port
-        key = Key(group, sys.intern(protocol), port)
-        destination = self._known[key] = Destination(key, clock.local(row.first))
-        return destination
 
     def _add_host(self, destination: Destination, row: Row, verdict: str, clock: _Clock) -> Host:
         """Add a host; one of a destination that is known is judged as that is."""
@@ -211,34 +235,36 @@ class Destinations:
             self._dropped(stale.remotes)
         return host
 
-    def _add_remote(self, host: Host, mac: Mac, row: Row, source: Source, clock: _Clock) -> Remote:
-        remote = Remote(mac, source.epoch, row, clock.local(row.first))
-        if row.first <= source.horizon:
-            remote.begin_at(row.counters)
-        host.remotes += (remote,)
+    def _new_remote(self, where: bytes, row: Row, source: Source, clock: _Clock) -> Remote:
         self._rows += 1
+        first, counted = clock.local(row.first), row.first <= source.horizon
+        return remotes.create(where, remotes.tag(source.epoch), row, first, counted=counted)
+
+    def _hold_bound_of(self, host: Host) -> None:
         if stale := host.excess():
             host.drop(stale)
             self._dropped(stale)
-        return remote
 
-    def _dropped(self, remotes: Iterable[Remote]) -> None:
+    def _dropped(self, several: Iterable[Remote]) -> None:
         """Take note of rows that are forgotten, lest they be counted again."""
-        for remote in remotes:
+        for remote in several:
             self._rows -= 1
-            source = self._sources.get(remote.mac)
-            if source is not None and source.epoch == remote.epoch:
-                source.forget(remote.instance)
+            source = self._sources.get(remotes.mac(remote))
+            if source is not None and remotes.tag(source.epoch) == remotes.epoch_tag(remote):
+                source.forget(remotes.instance(remote))
 
     def _hold_bounds(self) -> None:
-        while len(self._known) > MAX_DESTINATIONS_PER_DEVICE:
+        while self._count > MAX_DESTINATIONS_PER_DEVICE:
             self.forget_oldest()
         if self._rows <= MAX_ROWS_PER_DEVICE:
             return
         rows = [
-            (remote.last, host, remote) for known in self for host in known.each for remote in host.remotes
+            (remotes.last(remote), host, remote)
+            for known in self
+            for host in known.each
+            for remote in host.remotes
         ]
-        rows.sort(key=lambda row: row[0])
+        rows.sort(key=itemgetter(0))
         for _, host, remote in rows[: max(len(rows) // 16, len(rows) - MAX_ROWS_PER_DEVICE)]:
             host.drop({remote})
             self._dropped((remote,))
@@ -262,7 +288,7 @@ class Destinations:
     def forget(self, destinations: Iterable[Destination]) -> None:
         """Forget destinations; the next contact is the first one again."""
         for destination in destinations:
-            del self._known[destination.key]
+            self._remove(destination)
             for host in destination.each:
                 self._dropped(host.remotes)
 
@@ -302,10 +328,12 @@ class Destinations:
         self._sources |= other._sources
         self._rows += other._rows
         for destination in other:
-            ours = self._known.setdefault(destination.key, destination)
-            if ours is not destination:
-                for stale in ours.join(destination):
-                    self._dropped(stale.remotes)
+            ours = self.get(destination.key)
+            if ours is None:
+                self._put(destination)
+                continue
+            for stale in ours.join(destination):
+                self._dropped(stale.remotes)
         self._hold_bounds()
 
     def take_out(self, mac: Mac) -> Self:
@@ -313,7 +341,7 @@ class Destinations:
         parts = {known: part for known in self if (part := known.take_out(mac)) is not None}
         for known in parts:
             if not known.each and known.rest is None:
-                del self._known[known.key]
+                self._remove(known)
         source = self._sources.pop(mac, None)
         taken = type(self)(self._group, parts.values(), {mac: source} if source else {})
         self._rows -= taken.rows

@@ -10,12 +10,12 @@ import orjson
 from .chart import Chart, Ring
 from .const import MAX_LOOKUPS_PER_DEVICE, MAX_PENDING_EVENTS
 from .destinations import LEARNED, NEW, Destinations, Group, Grown
-from .hosts import Intern
 from .interface import Interface, Rates
 from .journal import Journal
 from .judgement.judged import Judged
 from .learning import Learning
 from .models import Counters, DeviceReport, Flows, Mac
+from .remotes import Intern
 from .windows import WINDOWS
 
 type Listener = Callable[[], None]

@@ -6,13 +6,14 @@ is new in them. Times are of Home Assistant's clock unless said otherwise.
 """
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable
-from struct import Struct
+from copy import copy
+from functools import reduce
 from typing import Any, NamedTuple, Self
 
-from . import windows
+from . import remotes, windows
 from .const import MAX_ADDRESSES_PER_HOST
 from .models import Mac, Row, RowCounters
+from .remotes import Intern, Remote, capped, plus, restored_counters
 from .windows import NOTHING, WINDOWS, Day
 
 LEARNED = "learned"
@@ -20,170 +21,62 @@ NEW = "new"
 ALLOWED = "allowed"
 VERDICTS = (LEARNED, NEW, ALLOWED)
 
-# JSON knows no larger number than that.
-MOST = 2**63 - 1
-
-type Intern = Callable[[str], str]
-
-
-def plus(one: RowCounters, other: RowCounters) -> RowCounters:
-    """Add counters."""
-    if other is NOTHING:
-        return one
-    return RowCounters._make(map(int.__add__, one, other, strict=True))
+# The flags of a host: its verdict's place in VERDICTS, and two bits.
+_VERDICT, _LEARNED, _NAMED = 3, 4, 8
 
 
 class AddressCounters(NamedTuple):
-    """What was exchanged with one address."""
+    """What was exchanged with one address, or with several."""
 
     first: float
     last: float
     counters: RowCounters
 
-
-class Remote:
-    """A row as the gateway reports it of one of the device's MAC addresses.
-
-    There may be tens of thousands, so the numbers are packed: what was counted in the present
-    instance of the row, that instance (the row's `first` of the gateway's clock, in the present
-    epoch), and when it was contacted first and last.
-    """
-
-    __slots__ = ("_base", "_packed", "address", "epoch", "mac")
-
-    _layout = Struct("<6Q3d")
-    _base_layout = Struct("<6q")
-
-    def __init__(self, mac: Mac, epoch: str, row: Row, first: float) -> None:
-        """Begin with nothing counted."""
-        self.mac = mac
-        self.address = row.address
-        self.epoch = epoch
-        self._base = b""
-        self._packed = self._layout.pack(*NOTHING, row.first, first, first)
-
-    @property
-    def base(self) -> RowCounters:
-        """What was counted in earlier instances of the row."""
-        return RowCounters._make(self._base_layout.unpack(self._base)) if self._base else NOTHING
-
-    @base.setter
-    def base(self, counters: RowCounters) -> None:
-        self._base = b"" if counters == NOTHING else self._base_layout.pack(*counters)
-
-    @property
-    def seen(self) -> RowCounters:
-        """What was counted in the present instance of the row."""
-        return RowCounters._make(self._layout.unpack(self._packed)[:6])
-
-    @property
-    def times(self) -> tuple[float, float, float]:
-        """The present instance, and when it was contacted first and last."""
-        return self._layout.unpack(self._packed)[6:]
-
-    @property
-    def instance(self) -> float:
-        """The present instance of the row."""
-        return self.times[0]
-
-    @property
-    def first(self) -> float:
-        """When it was contacted first."""
-        return self.times[1]
-
-    @property
-    def last(self) -> float:
-        """When it was contacted last."""
-        return self.times[2]
-
-    @property
-    def counters(self) -> RowCounters:
-        """All that was counted."""
-        return plus(self.seen, self.base)
-
-    def begin_at(self, counters: RowCounters) -> None:
-        """Leave out of what is counted what the row has counted so far."""
-        self.base = RowCounters._make(-min(count, MOST) for count in counters)
-        self._packed = self._layout.pack(*counters, *self.times)
-
-    def grow(self, epoch: str, row: Row, at: float) -> RowCounters:
-        """Count in what is new in the row, which was contacted at this time, and return that."""
-        *seen, instance, first, last = self._layout.unpack(self._packed)
-        now = row.counters
-        if epoch != self.epoch or row.first > instance:
-            self.base = capped(self.counters)
-            self.epoch, instance = epoch, row.first
-            new = now
-        elif row.first < instance:
-            return NOTHING
-        else:
-            new = RowCounters(*map(int.__sub__, now, seen))  # noqa: B912 both are counters
-            if min(new) < 0:  # overtaken by a later message
-                new = RowCounters._make(max(0, count) for count in new)
-                now = plus(RowCounters._make(seen), new)
-            if new == NOTHING:
-                return NOTHING
-        self._packed = self._layout.pack(*now, instance, first, max(at, last))
-        return new
-
-    def as_list(self) -> list[Any]:
-        """Return what is stored."""
-        base = [] if self.base is NOTHING else [*self.base]
-        return [self.mac, self.address, self.epoch, *self.times, [*self.seen], base]
-
-    @classmethod
-    def from_list(cls, stored: list[Any], intern: Intern) -> Self:
-        """Restore; raises ValueError, TypeError or struct.error when it is not what was stored."""
-        self = cls.__new__(cls)
-        mac, address, epoch, instance, first, last, seen, base = stored
-        self.mac, self.address, self.epoch = intern(mac), intern(address), intern(epoch)
-        self.base = restored_counters(base)
-        self._packed = self._layout.pack(*seen, instance, first, last)
-        return self
+    def plus(self, other: AddressCounters) -> AddressCounters:
+        """Return both together."""
+        return AddressCounters(
+            min(self.first, other.first), max(self.last, other.last), plus(self.counters, other.counters)
+        )
 
 
-def capped(counters: RowCounters) -> RowCounters:
-    """Return counters that can be stored; only made up ones are larger."""
-    return counters if max(counters) <= MOST else RowCounters._make(min(count, MOST) for count in counters)
-
-
-def restored_counters(stored: list[int]) -> RowCounters:
-    """Restore counters; raises ValueError or TypeError when they are not what was stored."""
-    if not stored:
-        return NOTHING
-    if len(stored) != len(NOTHING) or not all(type(count) is int for count in stored):
-        raise ValueError(f"counters {stored!r}")
-    return RowCounters._make(stored)
+def _counted(remote: Remote) -> AddressCounters:
+    return AddressCounters(remotes.first(remote), remotes.last(remote), remotes.counters(remote))
 
 
 class Host:
     """A full name, or an address where the device asked for no name, with a protocol and a port."""
 
-    __slots__ = (
-        "_remotes",
-        "first",
-        "history",
-        "last",
-        "learned",
-        "name",
-        "name_source",
-        "named",
-        "rest",
-        "verdict",
-    )
+    __slots__ = ("_flags", "_remotes", "_rest", "history", "name", "name_source")
 
     def __init__(self, name: str, verdict: str, first: float, *, named: bool) -> None:
         """Begin with nothing counted."""
         self.name = name
-        self.named = named
         self.name_source: str | None = None
-        self.verdict = verdict
-        self.learned = verdict == LEARNED  # what its verdict is without the user's word
-        self.first = self.last = first
+        self.history = b""
+        self._flags = VERDICTS.index(verdict) | (verdict == LEARNED) * _LEARNED | named * _NAMED
         # Most hosts have one address, and there are many hosts: one stands for a tuple of one.
         self._remotes: Remote | tuple[Remote, ...] = ()
-        self.rest = NOTHING  # of addresses that were forgotten
-        self.history = b""
+        # What the addresses do not tell: the traffic of those that were forgotten.
+        self._rest: AddressCounters | None = AddressCounters(first, first, NOTHING)
+
+    @property
+    def named(self) -> bool:
+        """Whether it is a name."""
+        return self._flags & _NAMED > 0
+
+    @property
+    def verdict(self) -> str:
+        """What is thought of it."""
+        return VERDICTS[self._flags & _VERDICT]
+
+    @verdict.setter
+    def verdict(self, verdict: str) -> None:
+        self._flags = self._flags & ~_VERDICT | VERDICTS.index(verdict)
+
+    @property
+    def learned(self) -> bool:
+        """Whether its verdict is `learned` without the user's word."""
+        return self._flags & _LEARNED > 0
 
     @property
     def remotes(self) -> tuple[Remote, ...]:
@@ -191,30 +84,52 @@ class Host:
         return self._remotes if isinstance(self._remotes, tuple) else (self._remotes,)
 
     @remotes.setter
-    def remotes(self, remotes: tuple[Remote, ...]) -> None:
-        self._remotes = remotes[0] if len(remotes) == 1 else remotes
+    def remotes(self, several: tuple[Remote, ...]) -> None:
+        self._remotes = several[0] if len(several) == 1 else several
+
+    @property
+    def reached(self) -> list[str]:
+        """Its newest addresses."""
+        return [remotes.address(remote) for remote in self.remotes]
+
+    @property
+    def first(self) -> float:
+        """When it was contacted first."""
+        if self._rest is None and not isinstance(self._remotes, tuple):
+            return remotes.first(self._remotes)
+        return self._all.first
+
+    @property
+    def last(self) -> float:
+        """When it was contacted last."""
+        if self._rest is None and not isinstance(self._remotes, tuple):
+            return remotes.last(self._remotes)
+        return self._all.last
 
     @property
     def counters(self) -> RowCounters:
         """All that was counted since Home Assistant knows the host."""
-        total = self.rest
-        for remote in self.remotes:
-            total = plus(remote.counters, total)
-        return total
+        return self._all.counters
+
+    @property
+    def _all(self) -> AddressCounters:
+        parts = [_counted(remote) for remote in self.remotes]
+        if self._rest is not None:
+            parts.append(self._rest)
+        return reduce(AddressCounters.plus, parts) if parts else AddressCounters(0.0, 0.0, NOTHING)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no address any more, and nothing was counted with those that were forgotten."""
+        return not self.remotes and (self._rest is None or self._rest.counters == NOTHING)
 
     @property
     def addresses(self) -> dict[str, AddressCounters]:
         """What was exchanged with each of the newest addresses."""
         found: dict[str, AddressCounters] = {}
         for remote in self.remotes:
-            counted = AddressCounters(remote.first, remote.last, remote.counters)
-            if (other := found.get(remote.address)) is not None:
-                counted = AddressCounters(
-                    min(counted.first, other.first),
-                    max(counted.last, other.last),
-                    plus(counted.counters, other.counters),
-                )
-            found[remote.address] = counted
+            at, counted = remotes.address(remote), _counted(remote)
+            found[at] = found[at].plus(counted) if at in found else counted
         return found
 
     def window(self, name: str, now: float) -> RowCounters:
@@ -226,75 +141,97 @@ class Host:
         """The traffic of each of the last 30 days with traffic, by `date.toordinal()` (UTC)."""
         return windows.days(self.history)
 
-    def remote(self, mac: Mac, address: str) -> Remote | None:
-        """Return the row of an address."""
-        remotes = self._remotes
-        if not isinstance(remotes, tuple):
-            return remotes if remotes.address == address and remotes.mac == mac else None
-        for remote in remotes:
-            if remote.address == address and remote.mac == mac:
-                return remote
+    def add(self, remote: Remote) -> None:
+        """Add an address."""
+        self.remotes += (remote,)
+        if self._rest is not None and self._rest.counters == NOTHING:
+            self._rest = None
+
+    def grow(self, where: bytes, epoch: bytes, row: Row, at: float) -> RowCounters | None:
+        """Count in what is new in the row of an address, and return that; None if there is no such row.
+
+        Args:
+            where: the address (`remotes.where`)
+            epoch: tag of the gateway's epoch
+            row: the row as it was reported
+            at: when it was contacted last
+        """
+        known = self._remotes
+        if not isinstance(known, tuple):
+            if not known.startswith(where):
+                return None
+            self._remotes, new = remotes.grow(known, epoch, row, at)
+            return new
+        for index, remote in enumerate(known):
+            if remote.startswith(where):
+                grown, new = remotes.grow(remote, epoch, row, at)
+                self._remotes = (*known[:index], grown, *known[index + 1 :])
+                return new
         return None
 
-    def drop(self, remotes: set[Remote]) -> None:
+    def drop(self, several: set[Remote]) -> None:
         """Forget addresses, but not what was counted with them."""
-        for remote in remotes:
-            self.rest = capped(plus(remote.counters, self.rest))
-        self.remotes = tuple(remote for remote in self.remotes if remote not in remotes)
+        for remote in several:
+            counted = _counted(remote)
+            rest = counted if self._rest is None else self._rest.plus(counted)
+            self._rest = rest._replace(counters=capped(rest.counters))
+        self.remotes = tuple(remote for remote in self.remotes if remote not in several)
 
     def excess(self) -> set[Remote]:
         """Return what is beyond the bound of addresses: those not contacted for longest."""
         count = len(self.remotes) - MAX_ADDRESSES_PER_HOST
-        if count <= 0:
-            return set()
-        return set(sorted(self.remotes, key=lambda remote: remote.last)[:count])
+        return set(sorted(self.remotes, key=remotes.last)[:count]) if count > 0 else set()
 
     def join(self, other: Self) -> None:
         """Add what another one counted: the same host, of another MAC address of the device."""
-        self.first, self.last = min(self.first, other.first), max(self.last, other.last)
         self.name_source = self.name_source or other.name_source
-        self.learned |= other.learned
+        self._flags |= other._flags & _LEARNED
         self.verdict = max(self.verdict, other.verdict, key=(NEW, LEARNED, ALLOWED).index)
         self.remotes += other.remotes
-        self.rest = capped(plus(self.rest, other.rest))
+        if other._rest is not None:
+            rest = other._rest if self._rest is None else self._rest.plus(other._rest)
+            self._rest = rest._replace(counters=capped(rest.counters))
         self.history = windows.join(self.history, other.history)
 
     def part(self, mac: Mac) -> Self | None:
         """Return what of it is of one MAC address, as far as that can be told; None if nothing is."""
-        remotes = tuple(remote for remote in self.remotes if remote.mac == mac)
-        if not remotes:
+        several = tuple(remote for remote in self.remotes if remotes.is_of(remote, mac))
+        if not several:
             return None
-        part = type(self)(self.name, self.verdict, min(r.first for r in remotes), named=self.named)
-        part.last = max(remote.last for remote in remotes)
-        part.name_source, part.learned = self.name_source, self.learned
-        part.remotes = remotes
+        part = copy(self)
+        part.history, part.remotes = b"", several
+        part._rest = None  # noqa: SLF001 it is its own class
         return part
 
     def as_list(self) -> list[Any]:
         """Return what is stored."""
+        first, last, _ = self._all
         return [
             self.name,
             self.named,
             self.name_source,
             self.verdict,
             self.learned,
-            self.first,
-            self.last,
-            [] if self.rest is NOTHING else [*self.rest],
+            first,
+            last,
+            [] if self._rest is None or self._rest.counters == NOTHING else [*self._rest.counters],
             b64encode(self.history).decode(),
-            [remote.as_list() for remote in self.remotes],
+            [remotes.as_list(remote) for remote in self.remotes],
         ]
 
     @classmethod
     def from_list(cls, stored: list[Any], intern: Intern) -> Self:
-        """Restore; raises ValueError or TypeError when it is not what was stored."""
-        name, named, source, verdict, learned, first, last, rest, history, remotes = stored
+        """Restore; raises ValueError, TypeError or struct.error when it is not what was stored."""
+        name, named, source, verdict, learned, first, last, rest, history, several = stored
         if verdict not in VERDICTS:
             raise ValueError(f"verdict {verdict!r}")
         self = cls(intern(name), intern(verdict), float(first), named=bool(named))
+        self._flags = VERDICTS.index(verdict) | bool(learned) * _LEARNED | bool(named) * _NAMED
         self.name_source = None if source is None else intern(source)
-        self.learned, self.last = bool(learned), float(last)
-        self.rest = restored_counters(rest)
         self.history = windows.checked(b64decode(history))
-        self.remotes = tuple(Remote.from_list(remote, intern) for remote in remotes)
+        self.remotes = tuple(remotes.from_list(remote) for remote in several)
+        forgotten = AddressCounters(float(first), float(last), restored_counters(rest))
+        self._rest = None
+        if not several or forgotten != (*self._all[:2], NOTHING):
+            self._rest = forgotten
         return self

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import orjson
 
 from .const import JOURNAL_REPEAT, MAX_JOURNAL_ENTRIES
-from .hosts import Intern
+from .remotes import Intern
 
 type Value = str | float | None
 

@@ -28,20 +28,18 @@ def shared_addresses(
         other devices that talk to one of the addresses, too
     """
     blocked = {
-        remote.address
+        address
         for host in _hosts(devices)
-        for remote in host.remotes
-        if (_within(remote.address, rule.address) if rule.address else is_meant(host, rule))
+        for address in host.reached
+        if (_within(address, rule.address) if rule.address else is_meant(host, rule))
     }
     names = {
         host.name: None
         for host in _hosts(devices)
-        if host.named and not is_meant(host, rule) and any(r.address in blocked for r in host.remotes)
+        if host.named and not is_meant(host, rule) and not blocked.isdisjoint(host.reached)
     }
     sharing = [
-        other
-        for other in others
-        if any(remote.address in blocked for host in _hosts([other]) for remote in host.remotes)
+        other for other in others if any(not blocked.isdisjoint(host.reached) for host in _hosts([other]))
     ]
     return list(names)[:MAX_NAMED], sharing[:MAX_NAMED]
 

@@ -31,9 +31,7 @@ class Standing:
         """Return the rule for destinations that holds for a host."""
         if self.book.has_no_rules:
             return None
-        return self.book.destination(
-            host.name if host.named else None, [remote.address for remote in host.remotes]
-        )
+        return self.book.destination(host.name if host.named else None, host.reached)
 
     def flags(self, key: Key, host: Host) -> int:
         """Return the flags of a host, apart from a block of the whole device."""

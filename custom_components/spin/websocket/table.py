@@ -113,6 +113,6 @@ def _pairs(entries: Iterable[Entry], query: Query, now: float) -> Iterator[Pair]
 def _matches(destination: Destination, host: Host, search: str) -> bool:
     return (
         search in host.name.casefold()
-        or search in destination.key.group.casefold()
-        or any(search in remote.address for remote in host.remotes)
+        or search in destination.group.casefold()
+        or any(search in address for address in host.reached)
     )
