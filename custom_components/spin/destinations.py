@@ -207,7 +207,7 @@ class Destinations:
             host.history = windows.add(host.history, at, growth, now)
             grown.append(Grown(destination, host, row, growth, new))
         self._hold_bounds()
-        self.grown = [Growth(each.row, each.growth) for each in grown]
+        self.grown = [Growth(each.row, each.growth, each.host.name) for each in grown]
         return grown
 
     def _find(self, target: str, row: Row) -> tuple[Destination | None, Host | None]:

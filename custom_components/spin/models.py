@@ -96,10 +96,15 @@ class Row(NamedTuple):
 
 
 class Growth(NamedTuple):
-    """A row of the newest message on a device's traffic, and what it counted since the one before."""
+    """A row of the newest message on a device's traffic, and what it counted since the one before.
+
+    Args:
+        target: the row's name, or its address without one: the text that is kept of it for good
+    """
 
     row: Row
     new: RowCounters
+    target: str
 
 
 class Fanout(NamedTuple):

@@ -3,7 +3,7 @@
 The record of one experiment: whom the device tried to reach, in order, how often, and what came of it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
@@ -92,16 +92,18 @@ class Experiment:
         """Whether it goes on."""
         return self.outcome == "running"
 
-    def take(self, grown: Iterable[Growth], start: float, shift: float, usual: Collection[Contact]) -> None:
+    def take(
+        self, grown: Iterable[Growth], start: float, shift: float, is_usual: Callable[[Contact], bool]
+    ) -> None:
         """Take a message on the device's traffic.
 
         Args:
             grown: its rows with what is new in them
             start: the begin of its interval, by the gateway's clock
             shift: what the gateway's clock is ahead of Home Assistant's
-            usual: the contacts of ordinary operation
+            is_usual: tells whether a contact is one of ordinary operation
         """
-        for row, new in grown:
+        for row, new, _ in grown:
             if not (new.blocked or new.connections or new.sent_bytes):
                 continue
             first = max(row.first, start) - shift
@@ -111,10 +113,14 @@ class Experiment:
                     continue
                 # What else the interval has may have been before the Internet was gone.
                 counted = RowCounters(blocked=new.blocked)
-            self._add(contact_of(row), counted, (max(first, self.started), row.last - shift), usual)
+            self._add(contact_of(row), counted, (max(first, self.started), row.last - shift), is_usual)
 
     def _add(
-        self, contact: Contact, new: RowCounters, times: tuple[float, float], usual: Collection[Contact]
+        self,
+        contact: Contact,
+        new: RowCounters,
+        times: tuple[float, float],
+        is_usual: Callable[[Contact], bool],
     ) -> None:
         first, last = times
         attempt = self.attempts.get(contact)
@@ -122,7 +128,7 @@ class Experiment:
             if len(self.attempts) >= MAX_ATTEMPTS:
                 self.omitted += 1
                 return
-            attempt = self.attempts[contact] = Attempt(first, max(first, last), contact in usual)
+            attempt = self.attempts[contact] = Attempt(first, max(first, last), is_usual(contact))
         attempt.last = max(attempt.last, last)
         attempt.counters = RowCounters(*map(sum, zip(attempt.counters, new, strict=True)))
 

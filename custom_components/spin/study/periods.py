@@ -62,9 +62,10 @@ class Periods:
         self.present.take(grown, now, trouble=trouble)
         self.present.requests += requests
 
-    def usual(self) -> set[Contact]:
-        """Return the contacts of ordinary operation, in all periods."""
-        return set().union(*(profile.usual() for profile in self._profiles))
+    def is_usual(self, contact: Contact) -> bool:
+        """Return whether a contact is one of ordinary operation, in any period."""
+        found = (profile.contacts.get(contact) for profile in self._profiles)
+        return any(seen is not None and seen.usual for seen in found)
 
     def find(self, which: str) -> Profile | None:
         """Return a period by its number, its label or its firmware; of several the newest."""

@@ -6,90 +6,22 @@ say as much of its firmware as those that it uses every day, but only where it w
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from struct import Struct, error
 from typing import Any, Literal, Self
 
-from ..models import Growth, RowCounters
-from .connectivity import Check, check_kind
-from .contacts import Contact, contact_of
+from ..models import Growth
+from ..remotes import Intern
+from .contact_book import ContactBook
+from .contacts import Contact
+from .seen import Seen, whole_seconds
 
 DAY = 86_400.0
 HOUR = 3_600.0
-MAX_CONTACTS = 512
 
 type Caveat = Literal["unequal_exposure", "unequal_trouble", "short_exposure", "truncated"]
 
 # Exposures that differ by more than this factor are called unequal.
 UNEQUAL = 2.0
 SHORT = DAY
-
-
-class Seen(bytes):
-    """What a device did with one contact in a period; times of Home Assistant's clock.
-
-    There may be tens of thousands, so it is packed: first and last time, counters, usual, in trouble.
-    """
-
-    __slots__ = ()
-
-    _layout = Struct("<2d2Q4I2?")
-    _most = (2**64 - 1, 2**64 - 1, *[2**32 - 1] * 4)
-
-    @classmethod
-    def _of(cls, first: float, last: float, counters: Iterable[int], *flags: bool) -> Self:
-        return cls(cls._layout.pack(first, last, *map(min, counters, cls._most, strict=True), *flags))
-
-    @classmethod
-    def nothing(cls, now: float) -> Self:
-        """Begin with nothing counted."""
-        return cls._of(now, now, RowCounters(), False, False)
-
-    @property
-    def last(self) -> float:
-        """When it was seen last."""
-        last: float = self._layout.unpack(self)[1]
-        return last
-
-    @property
-    def counters(self) -> RowCounters:
-        """What was counted."""
-        return RowCounters._make(self._layout.unpack(self)[2:-2])
-
-    @property
-    def usual(self) -> bool:
-        """Whether it was seen in ordinary operation."""
-        return self[-2] > 0
-
-    @property
-    def in_trouble(self) -> bool:
-        """Whether it was seen without Internet."""
-        return self[-1] > 0
-
-    def plus(self, new: RowCounters, now: float, *, trouble: bool) -> Self:
-        """Return it with what is new."""
-        first, _, *counters, usual, in_trouble = self._layout.unpack(self)
-        total = map(int.__add__, counters, new)  # noqa: B912 both are counters
-        return self._of(first, now, total, usual or not trouble, in_trouble or trouble)
-
-    def check(self, contact: Contact) -> Check | None:
-        """Return what kind of connectivity check this is."""
-        name = contact.target if contact.named else None
-        counters = self.counters
-        return check_kind(name, counters.connections - counters.unanswered, counters.empty)
-
-    def as_list(self) -> list[Any]:
-        """Return what is stored."""
-        first, last, *counters, usual, in_trouble = self._layout.unpack(self)
-        return [first, last, counters, usual, in_trouble]
-
-    @classmethod
-    def from_list(cls, stored: Iterable[Any]) -> Self:
-        """Restore; raises ValueError or TypeError when it is not what was stored."""
-        first, last, counters, usual, in_trouble = stored
-        try:
-            return cls._of(float(first), float(last), map(int, counters), bool(usual), bool(in_trouble))
-        except error as err:
-            raise ValueError(f"counters {counters!r}") from err
 
 
 @dataclass(slots=True)
@@ -105,21 +37,14 @@ class Profile:
     trouble: float = 0.0
     requests: int = 0
     omitted: int = 0
-    contacts: dict[Contact, Seen] = field(default_factory=dict)
+    contacts: ContactBook = field(default_factory=ContactBook)
 
     def take(self, grown: Iterable[Growth], now: float, *, trouble: bool) -> None:
         """Add what a message has that is new."""
-        for row, new in grown:
-            if not any(new):
-                continue
-            contact = contact_of(row)
-            seen = self.contacts.get(contact)
-            if seen is None:
-                if len(self.contacts) >= MAX_CONTACTS:
-                    self.omitted += 1
-                    continue
-                seen = Seen.nothing(now)
-            self.contacts[contact] = seen.plus(new, now, trouble=trouble)
+        at = whole_seconds(now)
+        for growth in grown:
+            if any(growth.new) and not self.contacts.take(growth, at, trouble=trouble):
+                self.omitted += 1
 
     @property
     def days(self) -> float:
@@ -128,16 +53,9 @@ class Profile:
 
     def halve(self) -> int:
         """Forget half of the contacts, those longest ago first; return how many."""
-        stale = sorted(self.contacts, key=lambda contact: self.contacts[contact].last)
-        stale = stale[: (len(stale) + 1) // 2]
-        for contact in stale:
-            del self.contacts[contact]
-        self.omitted += len(stale)
-        return len(stale)
-
-    def usual(self) -> set[Contact]:
-        """Return the contacts of ordinary operation."""
-        return {contact for contact, seen in self.contacts.items() if seen.usual}
+        forgotten = self.contacts.halve()
+        self.omitted += forgotten
+        return forgotten
 
     def per_day(self, amount: float) -> float | None:
         """Return an amount for each day of exposure, None where that is too short to tell."""
@@ -145,8 +63,9 @@ class Profile:
 
     def summary(self) -> dict[str, Any]:
         """Return the period as response data."""
-        sent = sum(seen.counters.sent_bytes for seen in self.contacts.values())
-        received = sum(seen.counters.received_bytes for seen in self.contacts.values())
+        counters = [seen.counters for _, seen in self.contacts.items()]
+        sent = sum(each.sent_bytes for each in counters)
+        received = sum(each.received_bytes for each in counters)
         return {
             "period": self.number,
             "label": self.label,
@@ -174,11 +93,11 @@ class Profile:
             "trouble": self.trouble,
             "requests": self.requests,
             "omitted": self.omitted,
-            "contacts": [[*contact, seen.as_list()] for contact, seen in list(self.contacts.items())],
+            "contacts": [[*contact, seen.as_list()] for contact, seen in self.contacts.items()],
         }
 
     @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> Self:
+    def from_dict(cls, stored: dict[str, Any], intern: Intern) -> Self:
         """Restore; raises ValueError, TypeError or KeyError when it is not what was stored."""
         self = cls(
             int(stored["number"]),
@@ -192,8 +111,8 @@ class Profile:
             int(stored["omitted"]),
         )
         for target, named, protocol, port, seen in stored["contacts"]:
-            contact = Contact(str(target), bool(named), str(protocol), int(port))
-            self.contacts[contact] = Seen.from_list(seen)
+            contact = Contact(intern(str(target)), bool(named), str(protocol), int(port))
+            self.contacts.put(contact, Seen.from_list(seen))
         return self
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ..models import Flows, Growth
+from ..remotes import Intern
 from .connectivity import Check
 from .contacts import Contact
 from .experiment import Experiment
@@ -35,7 +36,7 @@ class Record:
         experiment = self.running
         trouble = experiment is not None and experiment.blocks
         if experiment is not None:
-            experiment.take(grown, flows.start, shift, self.periods.usual())
+            experiment.take(grown, flows.start, shift, self.periods.is_usual)
             experiment.look_up(flows.lookups, shift)
         self.periods.take(grown, self.time_sync.take(flows.rows), now, trouble=trouble)
 
@@ -70,10 +71,10 @@ class Record:
         }
 
     @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> Self:
+    def from_dict(cls, stored: dict[str, Any], intern: Intern) -> Self:
         """Restore; raises ValueError, TypeError or KeyError when it is not what was stored."""
         return cls(
-            Periods(Profile.from_dict(profile) for profile in stored["periods"]),
+            Periods(Profile.from_dict(profile, intern) for profile in stored["periods"]),
             TimeSync.from_list(stored["time_sync"]),
             [Experiment.from_dict(experiment) for experiment in stored["experiments"]],
             None if stored["mud"] is None else Allowed.from_dict(stored["mud"]),

@@ -9,7 +9,7 @@ from homeassistant.helpers import device_registry as dr
 from ..listing import BLOCKED, PARTLY_BLOCKED, destinations_of
 from ..models import Mac
 from ..naming import identifier
-from .connectivity import check_kind
+from .connectivity import Check, check_kind
 from .experiment import KINDS
 from .profile import compare
 from .record import Record
@@ -21,6 +21,8 @@ MAX_DESTINATIONS = 200
 NEW = "new"
 UNENCRYPTED_PORTS = frozenset({21, 23, 25, 80, 110, 143, 1883, 8080})
 
+# By target, protocol and port.
+type Uses = dict[tuple[str, str, int], set[Check | None]]
 type Advice = Literal[
     "judge_new", "ask_time_less", "more_time_servers", "unencrypted", "unnamed", "try_without_internet",
     "block_or_restrict", "nothing",
@@ -32,7 +34,8 @@ async def report_of(coordinator: SpinCoordinator, mac: Mac) -> dict[str, Any]:
     hass, record = coordinator.hass, coordinator.study.record(mac)
     device = coordinator.devices[mac]
     rows = await hass.async_add_executor_job(destinations_of, device, coordinator.policy.state)
-    destinations = [_destination(row, record) for row in rows[:MAX_DESTINATIONS]]
+    uses = _uses(record)
+    destinations = [_destination(row, uses) for row in rows[:MAX_DESTINATIONS]]
     time_sync = record.time_sync.summary()
     captures = [capture for capture in await coordinator.study.captures.listed() if capture.mac == mac]
     pair = record.periods.pair(None, None)
@@ -73,15 +76,21 @@ def _identity(hass: HomeAssistant, coordinator: SpinCoordinator, mac: Mac) -> di
     }
 
 
-def _destination(row: dict[str, Any], record: Record) -> dict[str, Any]:
-    """Return a row of the listing, with what it is for as far as that was seen."""
-    kinds = set()
+def _uses(record: Record) -> Uses:
+    """Return what names and addresses were seen to be used for, by their services."""
+    uses: Uses = {}
     for profile in record.periods:
         for contact, seen in profile.contacts.items():
-            if (contact.protocol, contact.port) == (row["protocol"], row["port"]) and (
-                contact.target in row["names"] or contact.target in row["addresses"]
-            ):
-                kinds.add(seen.check(contact))
+            service = contact.target, contact.protocol, contact.port
+            uses.setdefault(service, set()).add(seen.check(contact))
+    return uses
+
+
+def _destination(row: dict[str, Any], uses: Uses) -> dict[str, Any]:
+    """Return a row of the listing, with what it is for as far as that was seen."""
+    kinds: set[Check | None] = set()
+    for target in (*row["names"], *row["addresses"]):
+        kinds |= uses.get((target, row["protocol"], row["port"]), set())
     for name in row["names"] or [None]:
         if check_kind(name, 0, 0):
             kinds.add("probe")

@@ -1,7 +1,7 @@
 """Keeps the studies of a gateway's devices over restarts, in a file of their own."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from homeassistant.core import HomeAssistant
@@ -42,10 +42,14 @@ class StudyStore:
         self._contents = contents
         self._pending = False
 
-    async def load(self) -> Records:
-        """Return what is known from before; what cannot be read is forgotten, and said."""
+    async def load(self, names: Iterable[str]) -> Records:
+        """Return what is known from before; what cannot be read is forgotten, and said.
+
+        Args:
+            names: texts that are kept anyway; what equals one of them is that very object
+        """
         stored = await self._store.async_load()
-        return {} if stored is None else await self._hass.async_add_executor_job(_restore, stored)
+        return {} if stored is None else await self._hass.async_add_executor_job(_restore, stored, names)
 
     def save_later(self) -> None:
         """Have it written within some minutes; what is asked for meanwhile does not put it off."""
@@ -63,8 +67,9 @@ class StudyStore:
         return {"devices": {mac: record.as_dict() for mac, record in list(self._contents().items())}}
 
 
-def _restore(stored: dict[str, Any]) -> Records:
+def _restore(stored: dict[str, Any], names: Iterable[str]) -> Records:
     records: Records = {}
+    texts = {name: name for name in names}
     try:
         devices = stored["devices"].items()
     except AttributeError, KeyError, TypeError:
@@ -72,7 +77,7 @@ def _restore(stored: dict[str, Any]) -> Records:
         return records
     for mac, kept in devices:
         try:
-            records[parse_mac(mac)] = Record.from_dict(kept)
+            records[parse_mac(mac)] = Record.from_dict(kept, lambda text: texts.setdefault(text, text))
         except (AttributeError, KeyError, TypeError, ValueError) as err:
             _LOGGER.warning("Forgetting the studies of a device that cannot be read: %r", err)
     return records

@@ -43,7 +43,13 @@ class Study:
 
     async def load(self) -> None:
         """Load what is known from before."""
-        self._records.update(await self._store.load())
+        names = (
+            host.name
+            for device in list(self._coordinator.devices.values())
+            for destination in device.destinations
+            for host in destination.each
+        )
+        self._records.update(await self._store.load(names))
 
     @callback
     def listen(self) -> None:
