@@ -215,13 +215,14 @@ class Destinations:
 
         A name that is known is in the group that one of its suffixes names, so no list needs to be asked.
         """
-        service = (row.protocol, row.port)
+        known, service = self._known, (row.protocol, row.port)
         if row.name is not None:
             suffix = target
             while suffix:
-                destination = self._at(suffix, service)
-                if destination is not None and (host := destination.host(target)) is not None:
-                    return destination, host
+                if suffix in known:
+                    destination = self._at(suffix, service)
+                    if destination is not None and (host := destination.host(target)) is not None:
+                        return destination, host
                 suffix = suffix.partition(".")[2]
         destination = self.get(self.key(row))
         return destination, None if destination is None else destination.host(target)

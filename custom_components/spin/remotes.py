@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from hashlib import blake2b
+from operator import add, sub
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Any
 
@@ -39,7 +40,7 @@ def plus(one: RowCounters, other: RowCounters) -> RowCounters:
     """Add counters."""
     if other is NOTHING:
         return one
-    return RowCounters._make(map(int.__add__, one, other, strict=True))
+    return RowCounters._make(map(add, one, other))  # noqa: B912 both are counters
 
 
 def capped(counters: RowCounters) -> RowCounters:
@@ -67,7 +68,6 @@ def tag(epoch: str) -> bytes:
     return blake2b(epoch.encode(), digest_size=_TAG_SIZE).digest()
 
 
-@lru_cache(maxsize=512)
 def _mac_bytes(mac: Mac) -> bytes:
     packed = bytes.fromhex(mac.replace(":", ""))
     if len(packed) != _MAC_SIZE:
@@ -75,13 +75,23 @@ def _mac_bytes(mac: Mac) -> bytes:
     return packed
 
 
+@lru_cache(maxsize=512)
+def _heads(mac: Mac) -> tuple[bytes, bytes]:
+    """Return what the rows of a MAC address begin with: those of IPv4 and those of IPv6 addresses."""
+    return b"\4" + _mac_bytes(mac), b"\x10" + _mac_bytes(mac)
+
+
 def where(mac: Mac, address: str) -> bytes:
     """Return the begin of the row of an address; raises ValueError when it is none."""
+    of_ipv4, of_ipv6 = _heads(mac)
     try:
-        packed = inet_pton(AF_INET6 if ":" in address else AF_INET, address)
+        return (
+            of_ipv6 + inet_pton(AF_INET6, address)
+            if ":" in address
+            else of_ipv4 + inet_pton(AF_INET, address)
+        )
     except OSError as err:
         raise ValueError(f"address {address!r}") from err
-    return b"%c%b%b" % (len(packed), _mac_bytes(mac), packed)
 
 
 def _packed(
@@ -125,7 +135,7 @@ def grow(remote: Remote, epoch: bytes, row: Row, at: float) -> tuple[Remote, Row
     elif row.first < instance:
         return remote, NOTHING
     else:
-        new = RowCounters(*map(int.__sub__, now, counts))  # noqa: B912 the base is left out
+        new = RowCounters._make(map(sub, now, counts))  # noqa: B912 the base is left out
         if min(new) < 0:  # overtaken by a later message
             new = RowCounters._make(max(0, count) for count in new)
             now = plus(RowCounters._make(counts[:6]), new)
@@ -136,7 +146,7 @@ def grow(remote: Remote, epoch: bytes, row: Row, at: float) -> tuple[Remote, Row
 
 def is_of(remote: Remote, mac: Mac) -> bool:
     """Return whether a MAC address reached it."""
-    return remote.startswith(_mac_bytes(mac), 1)
+    return remote.startswith(_heads(mac))
 
 
 def mac(remote: Remote) -> Mac:

@@ -8,6 +8,7 @@ There may be tens of thousands of histories, so each is plain bytes: a flag that
 then the samples.
 """
 
+import operator
 import struct
 from collections.abc import Iterable
 from datetime import date
@@ -48,7 +49,7 @@ def begin(window: int, now: float) -> int:
 
 
 def _sum(one: Iterable[int], other: Iterable[int]) -> tuple[int, ...]:
-    return tuple(map(int.__add__, one, other, strict=True))
+    return tuple(map(operator.add, one, other))  # noqa: B912 both are counters
 
 
 def _tidy(samples: Iterable[Sample], now: float) -> list[Sample]:

@@ -96,12 +96,17 @@ class Outages:
         turns: list[Turn] = []
         suspects: dict[Service, Grown] = {}
         for one in grown:
-            service = Service.of(one.row)
             if one.growth.received_bytes:
-                self._answers(service, one, end, turns)
+                self._answered.pop(one.host, None)
+                self._answered[one.host] = end
+                if self._failing:
+                    self._answers(one, turns)
             if one.growth.unanswered:
+                service = Service.of(one.row)
                 suspects.setdefault(service, one)
                 self._fails(service, one.growth.unanswered, now)
+        while len(self._answered) > MAX_ANSWERED:
+            del self._answered[next(iter(self._answered))]
         for service, one in suspects.items():
             failure = self._failing.get(service)
             if failure is not None and failure.told:
@@ -124,12 +129,8 @@ class Outages:
                 failure.told = True
                 yield Turn(failure.shown_by, failure)
 
-    def _answers(self, service: Service, one: Grown, end: float, turns: list[Turn]) -> None:
-        self._answered.pop(one.host, None)
-        self._answered[one.host] = end
-        if len(self._answered) > MAX_ANSWERED:
-            del self._answered[next(iter(self._answered))]
-        failure = self._failing.pop(service, None)
+    def _answers(self, one: Grown, turns: list[Turn]) -> None:
+        failure = self._failing.pop(Service.of(one.row), None)
         if failure is not None and failure.told:
             turns.append(Turn(one, failure, restored=True))
 
