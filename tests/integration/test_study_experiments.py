@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
+import orjson
 import pytest
 from freezegun.api import FrozenDateTimeFactory
 from gateway_double import CAMERA, HUE, Broker, Gateway, row
@@ -16,6 +17,7 @@ from homeassistant.helpers import device_registry as dr
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.spin.const import DOMAIN
+from custom_components.spin.memory import pack, unpack
 from custom_components.spin.models import Growth, Row, RowCounters
 from custom_components.spin.study.contacts import Contact
 from custom_components.spin.study.experiment import MAX_ATTEMPTS, MAX_LOOKUPS, Experiment
@@ -277,8 +279,11 @@ async def test_ends_in_order_what_ended_while_home_assistant_was_stopped(
 ) -> None:
     await call(hass, "start_experiment", hue, kind="cloud_lost", duration=600)
     assert await hass.config_entries.async_unload(spin.entry_id)
-    stored = hass_storage[f"spin.{spin.entry_id}.study"]["data"]["devices"][HUE]["experiments"][-1]
+    devices = hass_storage[f"spin.{spin.entry_id}.study"]["data"]["devices"]
+    record = unpack(devices[HUE])
+    stored = record["experiments"][-1]
     stored["ends"] = time.time() - 60
+    devices[HUE] = pack(orjson.dumps(record))
     with (
         patch("custom_components.spin.study.experiments.AFTER_RESTART", 0.05),
         patch.object(Experiments, "_grace", return_value=0.0),

@@ -15,6 +15,7 @@ from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.spin.const import DOMAIN
+from custom_components.spin.memory import pack, unpack
 from custom_components.spin.models import Growth, Row, RowCounters
 from custom_components.spin.study import study as studies
 from custom_components.spin.study.connectivity import check_kind
@@ -285,11 +286,37 @@ async def test_saved_in_time_though_there_is_always_traffic(
     for number in range(12):
         gateway.flows(row(f"host{number}.example"), seq=number + 2)
         await minute(hass, freezer)
-    kept = hass_storage[f"spin.{spin.entry_id}.study"]["data"]["devices"][HUE]
+    kept = unpack(hass_storage[f"spin.{spin.entry_id}.study"]["data"]["devices"][HUE])
     assert {"host0.example", "host3.example"} <= {each[0] for each in kept["periods"][0]["contacts"]}
 
 
-@pytest.mark.parametrize("stored", [{}, {"devices": 3}, {"devices": {HUE: {"periods": []}, "x": {}}}])
+async def test_reads_what_an_earlier_version_stored(
+    hass: HomeAssistant, gateway: Gateway, hue: str, spin: MockConfigEntry, hass_storage: dict[str, Any]
+) -> None:
+    before = spin.runtime_data.study.record(HUE).as_dict()
+    assert await hass.config_entries.async_unload(spin.entry_id)
+    devices = hass_storage[f"spin.{spin.entry_id}.study"]["data"]["devices"]
+    devices[HUE] = unpack(devices[HUE])
+    for contact in devices[HUE]["periods"][0]["contacts"]:
+        contact[4][0] += 0.25
+        contact[4][1] += 0.75
+    assert await hass.config_entries.async_setup(spin.entry_id)
+    assert spin.runtime_data.study.record(HUE).as_dict() == before
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {},
+        {"devices": 3},
+        {"devices": {HUE: {"periods": []}, "x": {}}},
+        {"devices": {HUE: None}},
+        {"devices": {HUE: "not packed"}},
+        {"devices": {HUE: pack(b'{"periods": [')}},
+        {"devices": {HUE: pack(b'{"periods": []}')[:20]}},
+        {"devices": {HUE: pack(b"[]")}},
+    ],
+)
 async def test_what_cannot_be_read_is_forgotten(
     hass: HomeAssistant,
     gateway: Gateway,

@@ -45,12 +45,9 @@ class Seen(NamedTuple):
 
     @classmethod
     def from_list(cls, stored: Iterable[Any]) -> Self:
-        """Restore; raises ValueError or TypeError when it is not what was stored."""
+        """Restore; raises ValueError, TypeError or OverflowError when it is not what was stored."""
         first, last, counters, usual, in_trouble = stored
-        try:
-            counted = RowCounters._make(map(int, counters))
-        except OverflowError as err:  # infinite
-            raise ValueError(f"counters {counters!r}") from err
+        counted = RowCounters._make(map(int, counters))
         if min(counted) < 0:
             raise ValueError(f"counters {counters!r}")
         return cls(

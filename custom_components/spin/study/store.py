@@ -1,13 +1,17 @@
 """Keeps the studies of a gateway's devices over restarts, in a file of their own."""
 
 import logging
+import time
+import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import orjson
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
 
 from ..const import DOMAIN
+from ..memory import pack, unpack
 from ..models import Mac
 from ..wire import parse_mac
 from .record import Record
@@ -17,6 +21,7 @@ _LOGGER = logging.getLogger(__name__)
 VERSION = 1
 # Traffic may wait: after a crash these minutes are missing in the studies. Experiments may not.
 SAVE_DELAY = 300.0
+_PAUSE = 0.001
 
 type Records = dict[Mac, Record]
 
@@ -63,8 +68,13 @@ class StudyStore:
         self._pending = False
 
     def _as_dict(self) -> dict[str, Any]:
+        """Return the document: each device is packed by itself, lest all are in memory as text at once."""
         self._pending = False
-        return {"devices": {mac: record.as_dict() for mac, record in list(self._contents().items())}}
+        devices = {}
+        for mac, record in list(self._contents().items()):
+            devices[mac] = pack(orjson.dumps(record.as_dict()))
+            time.sleep(_PAUSE)  # the event loop goes first
+        return {"devices": devices}
 
 
 def _restore(stored: dict[str, Any], names: Iterable[str]) -> Records:
@@ -77,7 +87,9 @@ def _restore(stored: dict[str, Any], names: Iterable[str]) -> Records:
         return records
     for mac, kept in devices:
         try:
-            records[parse_mac(mac)] = Record.from_dict(kept, lambda text: texts.setdefault(text, text))
-        except (AttributeError, KeyError, TypeError, ValueError) as err:
+            # Earlier versions did not pack.
+            document = kept if isinstance(kept, dict) else unpack(kept)
+            records[parse_mac(mac)] = Record.from_dict(document, lambda text: texts.setdefault(text, text))
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError, zlib.error) as err:
             _LOGGER.warning("Forgetting the studies of a device that cannot be read: %r", err)
     return records
