@@ -33,7 +33,6 @@ _LAYOUTS = {
 }
 _TIMES = struct.Struct("<2d")
 _FIXED_SIZE, _NARROW_SIZE, _WIDE_SIZE = _TAG_SIZE + 24, 24, 48
-_NARROW = 2**32
 
 
 def plus(one: RowCounters, other: RowCounters) -> RowCounters:
@@ -95,12 +94,15 @@ def where(mac: Mac, address: str) -> bytes:
 
 
 def _packed(
-    begin: bytes, epoch: bytes, times: Iterable[float], seen: RowCounters, base: RowCounters = NOTHING
+    begin: bytes, epoch: bytes, times: Iterable[float], seen: tuple[int, ...], base: RowCounters = NOTHING
 ) -> Remote:
-    size = len(begin) + _FIXED_SIZE + (_NARROW_SIZE if max(seen) < _NARROW else _WIDE_SIZE)
-    if base == NOTHING:
-        return _LAYOUTS[size].pack(begin, epoch, *times, *seen)
-    return _LAYOUTS[size + _WIDE_SIZE].pack(begin, epoch, *times, *seen, *base)
+    size, counts = len(begin) + _FIXED_SIZE, seen
+    if base != NOTHING:
+        size, counts = size + _WIDE_SIZE, (*seen, *base)
+    try:
+        return _LAYOUTS[size + _NARROW_SIZE].pack(begin, epoch, *times, *counts)
+    except struct.error:
+        return _LAYOUTS[size + _WIDE_SIZE].pack(begin, epoch, *times, *counts)
 
 
 def create(begin: bytes, epoch: bytes, row: Row, first: float, *, counted: bool) -> Remote:
