@@ -231,4 +231,9 @@ export const dialogStyle = css`
       padding: 20px 16px;
     }
   }
+  @media print {
+    .device label {
+      display: none;
+    }
+  }
 `;

@@ -29,7 +29,6 @@ const panelStyle = css`
     display: block;
     min-height: 100%;
     background: var(--primary-background-color, #fafafa);
-    color: var(--primary-text-color, #212121);
     --ha-card-background: var(--primary-background-color, #fafafa);
   }
   .bar {

@@ -203,10 +203,16 @@ export const pictureStyle = css`
     background: color-mix(in srgb, var(--spin-text) 12%, transparent);
   }
   @media print {
+    :host {
+      --primary-text-color: #212121;
+      --spin-ground: #fff;
+    }
     .row,
+    .legend,
     [data-side] li {
       break-inside: avoid;
       content-visibility: visible;
+      print-color-adjust: exact;
     }
   }
 `;

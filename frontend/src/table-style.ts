@@ -144,5 +144,11 @@ export const tableStyle = css`
     .tools {
       display: none;
     }
+    .list td,
+    .list .host {
+      direction: inherit;
+      overflow-wrap: anywhere;
+      white-space: normal;
+    }
   }
 `;

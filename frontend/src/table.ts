@@ -71,6 +71,7 @@ export class TableList {
   private refreshed = 0;
   private typing: ReturnType<typeof setTimeout> | undefined;
   private toTop = false;
+  private onPaper = false;
 
   constructor(
     private readonly stage: Stage,
@@ -79,6 +80,7 @@ export class TableList {
 
   /** What the table is about; it starts anew when that changed. */
   show(scope: Scope): void {
+    for (const event of ["beforeprint", "afterprint"]) addEventListener(event, this.toPaper);
     const key = JSON.stringify(scope);
     if (key === this.scopeKey) return;
     this.scopeKey = key;
@@ -87,9 +89,16 @@ export class TableList {
   }
 
   stop(): void {
+    for (const event of ["beforeprint", "afterprint"]) removeEventListener(event, this.toPaper);
     clearTimeout(this.typing);
     this.turn++;
   }
+
+  /** On paper nothing scrolls: all rows that were read are there. */
+  private readonly toPaper = ({ type }: Event): void => {
+    this.onPaper = type === "beforeprint";
+    this.stage.draw();
+  };
 
   /** New values into the rows that are there; the order stays until it is asked for. */
   refresh(): void {
@@ -208,13 +217,13 @@ export class TableList {
 
   private table(total: number): unknown {
     const { words } = this.stage;
-    const from = Math.max(0, Math.min(this.first, total - 1) - OVERSCAN);
-    const to = Math.min(total, this.first + Math.ceil(SIGHT / ROW_HEIGHT) + OVERSCAN);
+    const { from, to } = this.onPaper ? { from: 0, to: this.rows.length } : this.sight(total);
     const columns = HEADINGS.filter(({ css }) => !css.includes(this.stage.phone ? "rare" : "often")).length;
-    const space = (rows: number) =>
-      rows > 0
-        ? html`<tr aria-hidden="true" style="height:${rows * ROW_HEIGHT}px"><td class="space" colspan=${columns}></td></tr>`
-        : nothing;
+    const space = (rows: number) => {
+      if (rows <= 0) return nothing;
+      if (this.onPaper) return html`<tr><td colspan=${columns}>${words.n("more", rows)}</td></tr>`;
+      return html`<tr aria-hidden="true" style="height:${rows * ROW_HEIGHT}px"><td class="space" colspan=${columns}></td></tr>`;
+    };
     const indexes = Array.from({ length: to - from }, (_, index) => from + index);
     return html`<div class="list" tabindex="0" role="region" aria-label=${words.t("table_caption")} @scroll=${this.scrolled}>
       <table aria-rowcount=${total + 1}>
@@ -228,6 +237,11 @@ export class TableList {
         </tbody>
       </table>
     </div>`;
+  }
+
+  private sight(total: number): { from: number; to: number } {
+    const from = Math.max(0, Math.min(this.first, total - 1) - OVERSCAN);
+    return { from, to: Math.min(total, this.first + Math.ceil(SIGHT / ROW_HEIGHT) + OVERSCAN) };
   }
 
   private heading({ sort, text, css }: Heading): unknown {

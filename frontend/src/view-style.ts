@@ -174,8 +174,10 @@ export const viewStyle = css`
   }
   @media print {
     header .segments,
+    .bare,
+    .segments [aria-pressed="false"],
     .toasts,
-    .buttons {
+    .buttons > :not(b) {
       display: none;
     }
   }

@@ -214,6 +214,23 @@ test("table: filter, search, sort", async () => {
   expect(text()).toContain("Nothing fits.");
 });
 
+test("on paper the table has all rows that were read, and says how many were not", async () => {
+  const [device, ...others] = home();
+  const hosts = Array.from({ length: 150 }, (_, index) => ({
+    ...device!.hosts[0]!,
+    host: `n${index}.meethue.com`,
+  }));
+  await show({ view: "table" }, {}, [{ ...device!, hosts }, ...others]);
+  const onScreen = all("tr.pair").length;
+  window.dispatchEvent(new Event("beforeprint"));
+  await settle();
+  expect(all("tr.pair")).toHaveLength(100);
+  expect(all("tbody tr").at(-1)!.textContent).toMatch(/^\d\d more$/);
+  window.dispatchEvent(new Event("afterprint"));
+  await settle();
+  expect(all("tr.pair")).toHaveLength(onScreen);
+});
+
 test("timeline: what happened, from top to bottom", async () => {
   await show({ device: "hue_bridge", view: "timeline" });
   const lines = all(".timeline li div").map((each) => each.textContent!.replace(/\s+/g, " ").trim());

@@ -1,5 +1,6 @@
 """The picture in a real browser, against a real Home Assistant, agent and simulated home."""
 
+import io
 import re
 import time
 from collections.abc import Iterator
@@ -7,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 import yaml
 from playwright.sync_api import expect
+from pypdf import PdfReader
 
+from benchmarks.memory import household as benchmark
 from tests.home.browser import CHROMIUM, DESKTOP, PHONE, LoggedIn, View, browsing
 from tests.home.household import HUE
 from tests.home.python import ROOT
@@ -313,6 +316,38 @@ def test_form_of_the_card(browser: LoggedIn, living: Whole) -> None:
     assert view.faults == []
 
 
+def test_on_paper(browser: LoggedIn, living: Whole) -> None:
+    view = browser.view(DESKTOP, dark=True)
+    view.open("/spin")
+    whole_home = printed(view)
+    for said in ("Who talks to whom", "Philips-hue", "HS110", "qq.com", "not answering"):
+        assert said in whole_home
+    for control in ("24 hours", "Table"):
+        assert control in view.text()
+        assert control not in whole_home
+    view.page.emulate_media(media="print")
+    name = view.page.locator("[data-side=devices] .name").first
+    ink = name.evaluate("each => getComputedStyle(each).color")
+    assert ink == "rgb(33, 33, 33)", "dark on white, whatever the theme"
+    view.page.emulate_media(media="null")
+    view.page.get_by_role("button", name="Table").click()
+    expect(view.page.locator("tr.pair").first).to_be_visible()
+    table = "".join(printed(view).split())
+    assert "CSV" not in table
+    assert {row[2] for row in living.table(window="1h") if row[2] not in table} == set()
+    assert view.faults == []
+
+
+def test_list_of_a_phone_on_paper(browser: LoggedIn) -> None:
+    view = browser.view(PHONE)
+    view.open("/spin")
+    assert "Destinations" in view.text()
+    paper = printed(view)
+    assert "Your devices" in paper
+    assert "Philips-hue" in paper
+    assert "Destinations" not in paper
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.skipif(not AXE.exists(), reason="needs axe-core (npm ci in frontend/)")
@@ -356,6 +391,68 @@ _EXAMINE = """
     const {violations, passes} = await axe.run(find(document));
     return {violations, passes: passes.reduce((sum, each) => sum + each.nodes.length, 0)};
 """
+
+
+@pytest.fixture
+def second(living: Whole) -> Iterator[str]:
+    """The config entry of a second gateway, which has one device."""
+    sender = benchmark.Sender(200, destinations=3)
+    publish(living, *benchmark.introduction(time.time()), sender.identity(time.time()))
+    entry = living.assistant.accept_discovered_gateway()
+    try:
+        # What is said before Home Assistant listens is lost, as with a gateway.
+        for _ in range(20):
+            publish(living, *sender.everything(time.time()))
+            if living.table(search="service-200-2"):
+                break
+            time.sleep(0.25)
+        yield entry
+    finally:
+        living.client.command("config_entries/disable", entry_id=entry, disabled_by="user")
+
+
+def test_two_gateways(browser: LoggedIn, living: Whole, second: str) -> None:
+    """The page shows both, a card only its own; the loss of one takes nothing from the other."""
+    cards = [{"type": "custom:spin-card", "gateway": each} for each in (living.entry, second)]
+    views = [{"title": "Two", "path": "0", "cards": cards}]
+    create_dashboard(living, "spin-two", {"views": views})
+    view = browser.view(DESKTOP)
+    view.open("/spin-two/0", "spin-card")
+    ours, other = view.page.locator("spin-card").all()
+    expect(ours).to_contain_text("Philips-hue")
+    expect(other).to_contain_text("1 device talked to 3 destinations")
+    expect(other).to_contain_text("device-200")
+    expect(ours).not_to_contain_text("device-200")
+    expect(other).not_to_contain_text("Philips-hue")
+
+    view.open("/spin")
+    for name in ("Philips-hue", "device-200"):
+        expect(view.row(name, "devices")).to_be_visible()
+    expect(view.row("service-200-0.com", "groups")).to_be_attached()
+    publish(living, (f"{benchmark.ROOT}/status", "offline", True))
+    expect(view.page.locator(".banner")).to_contain_text("Benchmark has not been heard since")
+    block = view.page.get_by_role("switch", name="Block Internet")
+    view.row("device-200", "devices").click()
+    expect(block).to_be_disabled()
+    view.row("Philips-hue", "devices").click()
+    expect(block).to_be_enabled()
+
+    living.client.command("config_entries/disable", entry_id=second, disabled_by="user")
+    expect(view.row("device-200", "devices")).to_have_count(0)
+    expect(view.page.locator(".banner")).to_have_count(0)
+    assert view.faults == []
+
+
+def publish(living: Whole, *messages: benchmark.Message) -> None:
+    """Say something as a gateway, by way of Home Assistant's own connection to the broker."""
+    for topic, payload, retain in messages:
+        said = benchmark.encode(payload).decode()
+        living.client.call("mqtt.publish", topic=topic, payload=said, retain=retain, qos=1)
+
+
+def printed(view: View) -> str:
+    """Return what stands on the pages when the page is printed."""
+    return "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(view.page.pdf())).pages)
 
 
 def create_dashboard(living: Whole, path: str, config: dict[str, object]) -> None:
