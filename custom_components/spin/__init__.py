@@ -52,6 +52,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: SpinConfigEntry) -> bool
 
 async def async_unload_entry(hass: HomeAssistant, entry: SpinConfigEntry) -> bool:
     """Unload a gateway; what it blocks stays blocked."""
+    entry.runtime_data.roster.stop_introducing()
     if not await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
         return False
     await entry.runtime_data.close()

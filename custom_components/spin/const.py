@@ -101,6 +101,10 @@ MAX_CLOCK_ERROR: Final = 30.0
 # A device is shown once it has a name or has exchanged this many packets with the Internet.
 MIN_PACKETS: Final = 5
 
+# So many devices get their entities at once, further ones one after the other.
+DEVICES_AT_ONCE: Final = 4
+DEVICES_PACE: Final = timedelta(seconds=0.5)
+
 # Learning: over after this much active time without a destination that was not known.
 QUIET: Final = timedelta(hours=72)
 # A longer silence of the device is absence, which is no evidence of being settled.

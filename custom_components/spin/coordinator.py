@@ -102,6 +102,7 @@ class SpinCoordinator:
     async def listen(self) -> None:
         """Listen to all that the gateway says of its devices; to be called once there are entities."""
         on_unload = self.entry.async_on_unload
+        on_unload(self.roster.stop_introducing)
         on_unload(await self._listener.subscribe("policy", self._policy_received))
         on_unload(await self._listener.subscribe("policy/state", self._policy_state_received))
         on_unload(await self._listener.subscribe("device/+", self._device_received))

@@ -22,6 +22,7 @@ from .const import (
 )
 from .destinations import Destinations, Group
 from .device import Device
+from .introductions import AddDevices, Introductions
 from .issues import Issues
 from .learning import DAY, Learning
 from .memory import Contents, Memory
@@ -31,8 +32,6 @@ from .options import Options
 from .registry import Registry
 
 _LOGGER = logging.getLogger(__name__)
-
-type AddDevices = Callable[[list[Device]], None]
 
 
 class Roster:
@@ -57,7 +56,7 @@ class Roster:
         self._memory = Memory(hass, entry.entry_id, group, self._contents, issues)
         self._heard = 0.0
         self._heard_this_time = 0.0
-        self._add_devices: list[AddDevices] = []
+        self._introductions = Introductions(hass)
 
     async def load(self) -> None:
         """Load what is known from before."""
@@ -97,8 +96,7 @@ class Roster:
     def on_new_devices(self, add: AddDevices) -> CALLBACK_TYPE:
         """Have `add` called with all devices and then with each new one; returns how to end it."""
         add(list(self.devices.values()))
-        self._add_devices.append(add)
-        return lambda: self._add_devices.remove(add)
+        return self._introductions.on_new_devices(add)
 
     @callback
     def admit(self, report: DeviceReport, counters: Counters) -> Device | None:
@@ -125,8 +123,12 @@ class Roster:
     @callback
     def introduce(self, device: Device) -> None:
         """Have the entities of a device added that was admitted."""
-        for add in self._add_devices:
-            add([device])
+        self._introductions.introduce(device)
+
+    @callback
+    def stop_introducing(self) -> None:
+        """Have no more entities added."""
+        self._introductions.stop()
 
     def _is_made_up(self, mac: Mac) -> bool:
         return is_random(mac) and linked_device(self._hass, mac) is None
@@ -201,8 +203,7 @@ class Roster:
         self._add(other)
         self._registry.write(device)
         self._registry.write(other)
-        for add in self._add_devices:
-            add([other])
+        self.introduce(other)
         self._memory.save_later(SAVE_NEWS_DELAY)
         device.changed()
         return other
@@ -237,6 +238,7 @@ class Roster:
     @callback
     def forget(self, mac: Mac) -> None:
         """Forget a device that is gone from the device registry."""
+        self._introductions.forget(mac)
         if (device := self.devices.pop(mac, None)) is not None:
             for joined in device.macs[1:]:
                 del self._joined[joined]
