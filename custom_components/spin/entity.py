@@ -42,7 +42,12 @@ class GatewayEntity(SpinEntity):
         """Belong to the gateway's device."""
         super().__init__(coordinator, description)
         self._attr_unique_id = f"{coordinator.gateway}_{description.key}"
-        self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, coordinator.gateway)})
+
+    @property
+    @override
+    def device_info(self) -> DeviceInfo:
+        """The gateway's device."""
+        return DeviceInfo(identifiers={(DOMAIN, self.coordinator.gateway)})
 
     @override
     async def async_added_to_hass(self) -> None:
@@ -59,7 +64,12 @@ class DeviceEntity(SpinEntity):
         super().__init__(coordinator, description)
         self.device = device
         self._attr_unique_id = f"{coordinator.gateway}_{device.mac}_{description.key}"
-        self._attr_device_info = DeviceInfo(identifiers={identifier(coordinator.gateway, device.mac)})
+
+    @property
+    @override
+    def device_info(self) -> DeviceInfo:
+        """The device."""
+        return DeviceInfo(identifiers={identifier(self.coordinator.gateway, self.device.mac)})
 
     @override
     async def async_added_to_hass(self) -> None:
