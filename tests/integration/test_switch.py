@@ -23,8 +23,15 @@ from homeassistant.helpers import area_registry as ar
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
-from pytest_homeassistant_custom_component.common import MockConfigEntry, snapshot_platform
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+    snapshot_platform,
+)
 from syrupy.assertion import SnapshotAssertion
+
+from custom_components.spin.const import DEVICES_PACE
 
 BLOCK = "switch.philips_hue_block"
 
@@ -122,6 +129,9 @@ async def test_many_at_once_become_one_policy(hass: HomeAssistant, gateway: Gate
     for mac in macs:
         gateway.device(mac, hostname=f"lamp-{mac[-2:]}")
     await hass.async_block_till_done()
+    for _ in macs:
+        async_fire_time_changed(hass, dt_util.utcnow() + DEVICES_PACE)
+        await hass.async_block_till_done()
     lamps = [f"switch.lamp_{mac[-2:]}_block" for mac in macs]
     await turn(hass, SERVICE_TURN_ON, *lamps)
     assert {state(hass, lamp) for lamp in lamps} == {STATE_ON}
