@@ -22,6 +22,8 @@ export interface RegistryDevice {
   id: string;
   name: string | null;
   name_by_user?: string | null;
+  /** Seconds. */
+  created_at?: number;
 }
 
 export interface Hass {

@@ -8,7 +8,7 @@ type Card = Record<string, unknown>;
 
 interface Spin {
   entities: RegistryEntity[];
-  devices: { id: string; name: string; entities: RegistryEntity[] }[];
+  devices: { id: string; name: string; since: number; entities: RegistryEntity[] }[];
 }
 
 function find(hass: Hass): Spin {
@@ -24,7 +24,8 @@ function find(hass: Hass): Spin {
     .filter(([, those]) => those.some((entity) => entity.entity_id.startsWith("switch.")))
     .map(([id, those]) => {
       const device = hass.devices?.[id];
-      return { id, name: device?.name_by_user ?? device?.name ?? id, entities: those };
+      const name = device?.name_by_user ?? device?.name ?? id;
+      return { id, name, since: device?.created_at ?? 0, entities: those };
     })
     .sort((a, b) => a.name.localeCompare(b.name, hass.language));
   return { entities, devices };
@@ -40,14 +41,21 @@ const inDomain = (entities: RegistryEntity[], domain: string, ...keys: string[])
 
 const grid = (...cards: (Card | null)[]): Card => ({ type: "grid", cards: cards.filter(Boolean) });
 
-const statistics = (title: string, entities: string[]): Card | null =>
+const FEW_HOURS = 12 * 3600;
+
+/** Home Assistant sums an hour up when it is over: until there are enough of them, five minutes at a time. */
+const steps = (since: number): Card =>
+  Date.now() / 1000 - since < FEW_HOURS
+    ? { period: "5minute", days_to_show: 1 }
+    : { period: "hour", days_to_show: 2 };
+
+const statistics = (title: string, entities: string[], since: number): Card | null =>
   entities.length
     ? {
         type: "statistics-graph",
         title,
         entities,
-        period: "hour",
-        days_to_show: 2,
+        ...steps(since),
         stat_types: ["change"],
         chart_type: "bar",
         grid_options: { columns: "full" },
@@ -71,6 +79,7 @@ export async function dashboard(hass: Hass): Promise<Record<string, unknown>> {
   const words = new Words(hass, await learn(hass));
   const t = (key: Text): string => words.t(key);
   const { entities, devices } = find(hass);
+  const since = Math.min(...devices.map((device) => device.since));
   const attention = inDomain(entities, "binary_sensor", "attention", "needs_attention");
   const overview = {
     title: "SPIN",
@@ -93,12 +102,13 @@ export async function dashboard(hass: Hass): Promise<Record<string, unknown>> {
         logbook(t("events"), inDomain(entities, "event"), 24),
       ),
       grid(
-        statistics(t("received"), inDomain(entities, "sensor", "received").slice(0, MOST_STATISTICS)),
-        statistics(t("sent"), inDomain(entities, "sensor", "sent").slice(0, MOST_STATISTICS)),
+        ...(["received", "sent"] as const).map((key) =>
+          statistics(t(key), inDomain(entities, "sensor", key).slice(0, MOST_STATISTICS), since),
+        ),
       ),
     ],
   };
-  const views = devices.map(({ id, name, entities }) => ({
+  const views = devices.map(({ id, name, since, entities }) => ({
     title: name,
     path: id,
     type: "sections",
@@ -117,7 +127,7 @@ export async function dashboard(hass: Hass): Promise<Record<string, unknown>> {
         grid_options: { columns: "full" },
       }),
       grid(
-        statistics(t("traffic"), inDomain(entities, "sensor", "received", "sent")),
+        statistics(t("traffic"), inDomain(entities, "sensor", "received", "sent"), since),
         logbook(t("events"), inDomain(entities, "event"), 168),
       ),
     ],

@@ -138,6 +138,12 @@ class HomeAssistant:
             stop(self._process, grace=30)
             self._process = None
 
+    def restart(self) -> None:
+        """Have it stop in order and start again."""
+        self.stop()
+        self.start()
+        self.wait_until_running()
+
     def check(self) -> None:
         """Raise RuntimeError when it has ended."""
         if self._process is None or self._process.poll() is not None:

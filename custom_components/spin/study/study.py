@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TICK = timedelta(minutes=1)
 # Over all devices and periods; then the oldest periods go.
-MAX_CONTACTS_IN_ALL = 20_000
+MAX_CONTACTS_IN_ALL = 50_000
 
 type Listener = Callable[[Mac], None]
 
