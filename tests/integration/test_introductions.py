@@ -95,6 +95,7 @@ async def test_who_is_removed_meanwhile_gets_no_entities(
     roster.join([MACS[0], MACS[-2]])
     await wait(hass, freezer, 3)
     assert shown(hass) == [*(f"d{number}" for number in range(DEVICES_AT_ONCE)), f"d{MANY - 1}"]
+    assert len(hass.states.async_entity_ids("switch")) == DEVICES_AT_ONCE + 1
 
 
 async def test_unloading_ends_it(
