@@ -18,10 +18,6 @@ class Reason:
     code: str
     placeholders: Mapping[str, str | int | float | None] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return what a program reads."""
-        return {"code": self.code, **self.placeholders}
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:

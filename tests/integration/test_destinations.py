@@ -90,6 +90,21 @@ def test_first_contacts_are_returned_once(group: Group) -> None:
     assert len(destinations) == 2
 
 
+def test_services_of_one_group_are_told_apart(group: Group) -> None:
+    destinations = Destinations(group)
+    take(destinations, row(), row("mqtt.meethue.com", port=8883), row("time.meethue.com", port=123))
+    keys = [Key("meethue.com", "tcp", port) for port in (443, 8883, 123)]
+    assert [each.key for each in destinations] == keys
+    assert Key("meethue.com", "udp", 443) not in destinations
+    for count, key in enumerate(keys, 1):
+        known = destinations.get(key)
+        assert known is not None
+        destinations.forget([known])
+        assert [each.key for each in destinations] == keys[count:]
+        assert len(destinations) == 3 - count
+    assert len(take(destinations, row())) == 1
+
+
 def test_what_grew_is_returned_with_where_it_was_counted(group: Group) -> None:
     destinations = Destinations(group)
     take(destinations, row(sent_bytes=10))
