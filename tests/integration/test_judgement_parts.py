@@ -128,6 +128,16 @@ def test_outages_are_told_in_the_order_in_which_they_began(taker: Taker) -> None
     assert step(102, a=2) == ["a", "b"]
 
 
+def test_outages_that_show_in_one_message_keep_their_order(taker: Taker) -> None:
+    outages = Outages()
+    taker.take(row("a"), row("b"))
+    rows = [row("a", connections=99, unanswered=1), row("b", connections=99, unanswered=2)]
+    assert outages.take(taker.take(*rows, seq=100), (99, 100), 100, never) == []
+    grown = taker.take(row("a", connections=100, unanswered=2), seq=102)
+    told = outages.take(grown, (101, 102), 102, never)
+    assert [turn.shown_by.host.name for turn in told] == ["a", "b"]
+
+
 def test_an_outage_does_not_wait_for_ever(taker: Taker) -> None:
     outages = Outages()
     taker.take(row("a"), row("b"))

@@ -119,12 +119,13 @@ class Outages:
 
     def _in_order(self, end: float) -> Iterator[Turn]:
         """Tell what is out in the order in which it began: the later waits a bit for the earlier."""
+        waiting: list[float] = []
         untold = [failure for failure in self._failing.values() if not failure.told]
-        waiting = [failure.since for failure in untold if failure.due is None]
         for failure in sorted(untold, key=lambda failure: failure.since):
             if failure.due is None or failure.shown_by is None:
+                waiting.append(failure.since)
                 continue
-            earlier = any(0 < failure.since - since < TOGETHER for since in waiting)
+            earlier = any(failure.since - since < TOGETHER for since in waiting)
             if not earlier or not 0 <= end - failure.due < PATIENCE:
                 failure.told = True
                 yield Turn(failure.shown_by, failure)
