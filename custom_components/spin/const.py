@@ -103,7 +103,7 @@ MIN_PACKETS: Final = 5
 
 # So many devices get their entities at once, further ones one after the other.
 DEVICES_AT_ONCE: Final = 4
-DEVICES_PACE: Final = timedelta(seconds=0.5)
+DEVICES_PACE: Final = timedelta(seconds=1)
 
 # Learning: over after this much active time without a destination that was not known.
 QUIET: Final = timedelta(hours=72)

@@ -1,7 +1,7 @@
 """Has the entities of new devices added: of a few at once, of more one device after the other.
 
 Home Assistant's recorder keeps the memory that it took at its busiest: the entities of fifty devices
-cost 27 MiB for good when they are added all at once, and 11 MiB one after the other.
+cost 27 MiB for good when they are added all at once, 11 MiB at two devices a second, 9 MiB at one.
 """
 
 from collections.abc import Callable
