@@ -81,22 +81,31 @@ mac_address = _matching(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", "a MAC address in lower
 gateway_id = _matching(GATEWAY_ID.pattern, "a gateway id")
 epoch = _matching(r"[A-Za-z0-9_-]{1,64}", "an epoch")
 word = _matching(r"[a-z0-9_-]{1,32}", "a word in lower case")
-dns_name = _matching(r"[\x21-\x7e]+", "a name")
+
+
+def dns_name(value: object) -> str:
+    """Check a name: ASCII characters that print, and no space."""
+    if (
+        type(value) is not str
+        or not 0 < len(value) <= MAX_WORD
+        or not (value.isascii() and value.isprintable())
+        or " " in value
+    ):
+        raise vol.Invalid("expected a name")
+    return value
+
+
 host_name = _matching(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", "a host name")
-
-
-def _is_address(value: str) -> bool:
-    try:
-        return bool(inet_pton(AF_INET6 if ":" in value else AF_INET, value))
-    except OSError, ValueError:
-        return False
 
 
 def address(value: object) -> str:
     """Check an IPv4 or IPv6 address without a zone."""
-    if type(value) is not str or len(value) > MAX_WORD or not _is_address(value):
-        raise vol.Invalid("expected an IP address")
-    return value
+    try:
+        if type(value) is str and inet_pton(AF_INET6 if ":" in value else AF_INET, value):
+            return value
+    except OSError, ValueError:
+        pass
+    raise vol.Invalid("expected an IP address")
 
 
 def network(value: object) -> str:

@@ -99,6 +99,16 @@ class _Clock:
         return local if 0 <= self._now - local <= _MAX_AGE else self._now
 
 
+type _Found = Destination | tuple[Destination, ...] | None
+
+
+def _with_service(found: _Found, service: tuple[str, int]) -> Destination | None:
+    """Return the destination of a group that has this protocol and port."""
+    if isinstance(found, tuple):
+        return next((destination for destination in found if destination.is_at(service)), None)
+    return found if found is not None and found.is_at(service) else None
+
+
 class Destinations:
     """All known destinations of one device."""
 
@@ -136,13 +146,7 @@ class Destinations:
     def get(self, key: Key) -> Destination | None:
         """Return a known destination."""
         group, protocol, port = key
-        return self._at(group, (protocol, port))
-
-    def _at(self, group: str, service: tuple[str, int]) -> Destination | None:
-        found = self._known.get(group)
-        if isinstance(found, tuple):
-            return next((destination for destination in found if destination.is_at(service)), None)
-        return found if found is not None and found.is_at(service) else None
+        return _with_service(self._known.get(group), (protocol, port))
 
     def _put(self, destination: Destination) -> None:
         others = self._known.get(destination.group, ())
@@ -219,8 +223,8 @@ class Destinations:
         if row.name is not None:
             suffix = target
             while suffix:
-                if suffix in known:
-                    destination = self._at(suffix, service)
+                if (found := known.get(suffix)) is not None:
+                    destination = _with_service(found, service)
                     if destination is not None and (host := destination.host(target)) is not None:
                         return destination, host
                 suffix = suffix.partition(".")[2]
