@@ -29,7 +29,7 @@ from .const import (
     TICK,
 )
 from .decisions import Decisions
-from .destinations import Group
+from .destinations import Group, Grown
 from .device import Device
 from .issues import Issues
 from .judgement.judgement import Judgement
@@ -47,7 +47,7 @@ from .wire import parse_device, parse_flows, parse_mac, parse_policy, parse_poli
 _LOGGER = logging.getLogger(__name__)
 
 type SpinConfigEntry = ConfigEntry[SpinCoordinator]
-type FlowsListener = Callable[[Device, Flows], None]
+type FlowsListener = Callable[[Device, Flows, Sequence[Grown]], None]
 type AnnouncementListener = Callable[[Device, str, dict[str, Any]], None]
 
 
@@ -204,9 +204,9 @@ class SpinCoordinator:
 
     @callback
     def listen_flows(self, listener: FlowsListener) -> CALLBACK_TYPE:
-        """Have the listener called with a device and each message on its traffic; returns how to end it.
+        """Have the listener called with a device, each message on its traffic and what is new in it.
 
-        `device.destinations.grown` has what is new in it.
+        Returns how to end it.
         """
         self._flows_listeners.add(listener)
         return lambda: self._flows_listeners.discard(listener)
@@ -270,8 +270,7 @@ class SpinCoordinator:
         self.roster.keep(news=any(each.new for each in grown))
         device.changed(traffic=True)
         for listener in list(self._flows_listeners):
-            listener(device, flows)
-        device.destinations.grown = []
+            listener(device, flows, grown)
 
     def _device(self, mac: Mac, counters: Counters) -> Device | None:
         """Return the device, or a new one if it is time to show it: not before it is known who it is."""

@@ -20,7 +20,7 @@ from . import remotes, windows
 from .const import MAX_CLOCK_ERROR, MAX_DESTINATIONS_PER_DEVICE, MAX_ROWS_PER_DEVICE
 from .destination import Destination, Key, is_meant
 from .hosts import ALLOWED, LEARNED, NEW, VERDICTS, AddressCounters, Host
-from .models import Flows, Growth, Mac, Row, RowCounters, Rule
+from .models import Flows, Mac, Row, RowCounters, Rule
 from .remotes import Intern, Remote
 from .windows import NOTHING
 
@@ -125,7 +125,6 @@ class Destinations:
             self._put(destination)
         self._rows = sum(len(host.remotes) for destination in self for host in destination.each)
         self._forgotten = 0
-        self.grown: list[Growth] = []
 
     def __len__(self) -> int:
         """Return how many are known."""
@@ -211,7 +210,6 @@ class Destinations:
             host.history = windows.add(host.history, at, growth, now)
             grown.append(Grown(destination, host, row, growth, new))
         self._hold_bounds()
-        self.grown = [Growth(each.row, each.growth, each.host.name) for each in grown]
         return grown
 
     def _find(self, target: str, row: Row) -> tuple[Destination | None, Host | None]:

@@ -116,7 +116,6 @@ class Device:
     def _take(
         self, interface: Interface, flows: Flows, now: float, is_over: Callable[[Learning], bool]
     ) -> list[Grown]:
-        self.destinations.grown = []
         self._draw(interface.flows(flows), now)
         if flows.epoch != interface.totals.epoch:
             return []

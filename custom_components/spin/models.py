@@ -95,18 +95,6 @@ class Row(NamedTuple):
     requests: tuple[float, ...] = ()
 
 
-class Growth(NamedTuple):
-    """A row of the newest message on a device's traffic, and what it counted since the one before.
-
-    Args:
-        target: the row's name, or its address without one: the text that is kept of it for good
-    """
-
-    row: Row
-    new: RowCounters
-    target: str
-
-
 class Fanout(NamedTuple):
     """Whom a device contacted in one interval without an answer: hosts, and ports of one host."""
 

@@ -11,6 +11,11 @@ from homeassistant.core import HomeAssistant, callback
 from paho.mqtt.client import topic_matches_sub
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
 
+from custom_components.spin.destination import Destination, Key
+from custom_components.spin.destinations import Grown
+from custom_components.spin.hosts import LEARNED, Host
+from custom_components.spin.models import Row, RowCounters
+
 GATEWAY = "home"
 ROOT = f"spin/{GATEWAY}"
 HUE = "00:17:88:00:00:01"
@@ -202,3 +207,10 @@ class Gateway:
         self.info()
         self.status("online")
         self.policy_state()
+
+
+def grown(row: Row, new: RowCounters | None = None) -> Grown:
+    """Return a row in which something is new: all of it, or this."""
+    host = Host(row.name or row.address, LEARNED, row.first, named=row.name is not None)
+    destination = Destination(Key(host.name, row.protocol, row.port), (host,))
+    return Grown(destination, host, row, row.counters if new is None else new, new=False)

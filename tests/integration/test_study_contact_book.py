@@ -6,11 +6,12 @@ import time
 from typing import Any
 
 import pytest
-from gateway_double import HUE, Gateway, row
+from gateway_double import HUE, Gateway, grown, row
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.spin.models import Growth, Row, RowCounters
+from custom_components.spin.destinations import Grown
+from custom_components.spin.models import Row, RowCounters
 from custom_components.spin.study.contact_book import MAX_CONTACTS, MAX_PAGES, ContactBook
 from custom_components.spin.study.contacts import Contact
 from custom_components.spin.study.seen import Seen, first_seen, seen_again, unpacked
@@ -19,9 +20,9 @@ from custom_components.spin.study.study import Study
 ONE = RowCounters(100, 200, 1, 0, 0, 0)
 
 
-def growth(name: str | None, port: int = 443, new: RowCounters = ONE, address: str = "192.0.2.1") -> Growth:
+def growth(name: str | None, port: int = 443, new: RowCounters = ONE, address: str = "192.0.2.1") -> Grown:
     row = Row(name, name and "dns", address, "tcp", port, False, 1, 1, 1, new)
-    return Growth(row, new, name or row.address)
+    return grown(row)
 
 
 def test_each_service_of_a_target_is_a_contact() -> None:

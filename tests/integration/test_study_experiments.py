@@ -10,15 +10,16 @@ from unittest.mock import patch
 import orjson
 import pytest
 from freezegun.api import FrozenDateTimeFactory
-from gateway_double import CAMERA, HUE, Broker, Gateway, row
+from gateway_double import CAMERA, HUE, Broker, Gateway, grown, row
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.spin.const import DOMAIN
+from custom_components.spin.destinations import Grown
 from custom_components.spin.memory import pack, unpack
-from custom_components.spin.models import Growth, Row, RowCounters
+from custom_components.spin.models import Row, RowCounters
 from custom_components.spin.study.contacts import Contact
 from custom_components.spin.study.experiment import MAX_ATTEMPTS, MAX_LOOKUPS, Experiment
 from custom_components.spin.study.experiments import Experiments
@@ -319,9 +320,9 @@ async def test_listeners_are_told(hass: HomeAssistant, hue: str, spin: MockConfi
     assert told == [HUE, HUE]
 
 
-def growth(name: str, at: float, **counters: int) -> Growth:
+def growth(name: str, at: float, **counters: int) -> Grown:
     new = RowCounters(**counters)
-    return Growth(Row(name, "dns", "198.51.100.7", "tcp", 443, False, at, at, 1, new), new, name)
+    return grown(Row(name, "dns", "198.51.100.7", "tcp", 443, False, at, at, 1, new))
 
 
 def never(_contact: Contact) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
-from gateway_double import HUE, Gateway, row
+from gateway_double import HUE, Gateway, grown, row
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import device_registry as dr
@@ -15,8 +15,9 @@ from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.spin.const import DOMAIN
+from custom_components.spin.destinations import Grown
 from custom_components.spin.memory import pack, unpack
-from custom_components.spin.models import Growth, Row, RowCounters
+from custom_components.spin.models import Row, RowCounters
 from custom_components.spin.study import study as studies
 from custom_components.spin.study.connectivity import check_kind
 from custom_components.spin.study.contact_book import MAX_CONTACTS
@@ -34,10 +35,10 @@ from tests.home.replayed import flows_of
 START = 1577880000.0
 
 
-def growth(name: str | None, port: int = 443, **counters: int) -> Growth:
+def growth(name: str | None, port: int = 443, **counters: int) -> Grown:
     new = RowCounters(**{"connections": 1, "sent_bytes": 100, "received_bytes": 200, **counters})
     row = Row(name, name and "dns", "198.51.100.7", "tcp", port, False, 1, 1, 1, new)
-    return Growth(row, new, name or row.address)
+    return grown(row)
 
 
 def observed(kept: Record, folder: Path, firmware: Firmware) -> None:
@@ -53,8 +54,8 @@ def observed(kept: Record, folder: Path, firmware: Firmware) -> None:
         if kept.running is None and flows.start >= START + 190:
             kept.begin(Experiment(firmware, "cloud_lost", flows.start, START + 600))
         # Each message of a replay has all that was counted; names are all that matters here.
-        growths = [Growth(row, row.counters, row.name or row.address) for row in flows.rows if not row.local]
-        kept.take(flows, growths, flows.end, 0)
+        seen = [grown(row) for row in flows.rows if not row.local]
+        kept.take(flows, seen, flows.end, 0)
     running = kept.running
     assert running is not None
     running.end("completed", START + 600)

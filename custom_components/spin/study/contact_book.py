@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from ..models import Growth
+from ..destinations import Grown
 from .contacts import Contact
 from .seen import Seen, first_seen, seen_again, unpacked
 
@@ -58,9 +58,10 @@ class ContactBook:
         self._count += key not in place
         place[key] = seen.packed()
 
-    def take(self, growth: Growth, now: int, *, trouble: bool) -> bool:
+    def take(self, grown: Grown, now: int, *, trouble: bool) -> bool:
         """Count in what is new in a row; return whether there is room for it."""
-        row, new, target = growth
+        _, host, row, new, _ = grown
+        target = host.name
         place: dict[Any, bytes] | None = self._pages.get((row.name is not None, row.protocol, row.port))
         key: str | Contact = target
         if place is None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
-from ..models import Growth, RowCounters
+from ..destinations import Grown
+from ..models import RowCounters
 from .connectivity import Check, check_kind
 from .contacts import Contact, contact_of
 
@@ -93,7 +94,7 @@ class Experiment:
         return self.outcome == "running"
 
     def take(
-        self, grown: Iterable[Growth], start: float, shift: float, is_usual: Callable[[Contact], bool]
+        self, grown: Iterable[Grown], start: float, shift: float, is_usual: Callable[[Contact], bool]
     ) -> None:
         """Take a message on the device's traffic.
 
@@ -103,7 +104,7 @@ class Experiment:
             shift: what the gateway's clock is ahead of Home Assistant's
             is_usual: tells whether a contact is one of ordinary operation
         """
-        for row, new, _ in grown:
+        for _, _, row, new, _ in grown:
             if not (new.blocked or new.connections or new.sent_bytes):
                 continue
             first = max(row.first, start) - shift

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Self
 
-from ..models import Growth
+from ..destinations import Grown
 from .contacts import Contact
 from .profile import Profile
 
@@ -57,7 +57,7 @@ class Periods:
             return None
         return self.begin(now, firmware=firmware[:MAX_LABEL])
 
-    def take(self, grown: Iterable[Growth], requests: int, now: float, *, trouble: bool) -> None:
+    def take(self, grown: Iterable[Grown], requests: int, now: float, *, trouble: bool) -> None:
         """Add to the present period."""
         self.present.take(grown, now, trouble=trouble)
         self.present.requests += requests

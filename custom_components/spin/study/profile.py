@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from ..models import Growth
+from ..destinations import Grown
 from ..remotes import Intern
 from .contact_book import ContactBook
 from .contacts import Contact
@@ -39,11 +39,11 @@ class Profile:
     omitted: int = 0
     contacts: ContactBook = field(default_factory=ContactBook)
 
-    def take(self, grown: Iterable[Growth], now: float, *, trouble: bool) -> None:
+    def take(self, grown: Iterable[Grown], now: float, *, trouble: bool) -> None:
         """Add what a message has that is new."""
         at = whole_seconds(now)
-        for growth in grown:
-            if any(growth.new) and not self.contacts.take(growth, at, trouble=trouble):
+        for each in grown:
+            if any(each.growth) and not self.contacts.take(each, at, trouble=trouble):
                 self.omitted += 1
 
     @property

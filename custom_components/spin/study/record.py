@@ -1,9 +1,11 @@
 """All that the studies keep of one device."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from ..models import Flows, Growth
+from ..destinations import Grown
+from ..models import Flows
 from ..remotes import Intern
 from .connectivity import Check
 from .contacts import Contact
@@ -31,7 +33,7 @@ class Record:
         newest = self.experiments[-1] if self.experiments else None
         return newest if newest is not None and newest.is_running else None
 
-    def take(self, flows: Flows, grown: list[Growth], now: float, shift: float) -> None:
+    def take(self, flows: Flows, grown: Sequence[Grown], now: float, shift: float) -> None:
         """Take a message; `shift` is what the gateway's clock is ahead."""
         experiment = self.running
         trouble = experiment is not None and experiment.blocks

@@ -1,7 +1,7 @@
 """The studies of one gateway's devices: fed with their traffic, kept over restarts."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import CALLBACK_TYPE, Event, callback
 from homeassistant.helpers.event import async_track_time_interval
 
+from ..destinations import Grown
 from ..device import Device
 from ..models import Flows, Mac
 from .captures import Captures
@@ -108,9 +109,9 @@ class Study:
             listener(mac)
 
     @callback
-    def _flows(self, device: Device, flows: Flows) -> None:
+    def _flows(self, device: Device, flows: Flows, grown: Sequence[Grown]) -> None:
         shift = self._coordinator.gateway_time() - time.time()
-        self.record(device.mac).take(flows, device.destinations.grown, time.time(), shift)
+        self.record(device.mac).take(flows, grown, time.time(), shift)
         self._store.save_later()
 
     @callback

@@ -6,6 +6,7 @@ stands still for it; what is left waits for the next round.
 
 import time
 from asyncio import TimerHandle
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from homeassistant.config_entries import SIGNAL_CONFIG_ENTRY_CHANGED, ConfigEntry, ConfigEntryChange
@@ -14,6 +15,7 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 
 from ..const import DOMAIN
+from ..destinations import Grown
 from ..device import Device
 from ..models import Flows
 from .desk import Desk
@@ -173,12 +175,11 @@ class Board:
         self.edition = self._editions
 
     @callback
-    def _grown(self, device: Device, _flows: Flows) -> None:
+    def _grown(self, device: Device, _flows: Flows, grown: Sequence[Grown]) -> None:
         """Take note of what is new in a message on a device's traffic."""
-        known = device.destinations
         for place in self.places.values():
             if place.device is device:
-                place.touched.update(known.key(growth.row) for growth in known.grown)
+                place.touched.update(each.destination.key for each in grown)
 
     @callback
     def _gateway_changed(self, desk: Desk) -> None:

@@ -10,9 +10,8 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import CONF_GATEWAY, CONF_PREFIX, DOMAIN
-from ..coordinator import SpinCoordinator
+from ..coordinator import FlowsListener, SpinCoordinator
 from ..device import Device
-from ..models import Flows
 from ..naming import identifier
 from . import text
 from .gateways import coordinator_of, entries_of
@@ -35,7 +34,7 @@ class Desk:
         coordinator: SpinCoordinator,
         gateway: int = 0,
         changed: Callable[[Desk], None] | None = None,
-        grown: Callable[[Device, Flows], None] | None = None,
+        grown: FlowsListener | None = None,
     ) -> None:
         """Read of this coordinator.
 
