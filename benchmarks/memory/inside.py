@@ -91,6 +91,7 @@ async def _measure() -> Inside:
         entry.add_to_hass(hass)
         group = load_grouping()
         coordinator = SpinCoordinator(hass, entry, group)
+        coordinator.study.listen()
         _, introduced, _ = next(introduction(time.time()))
         coordinator.registry.write_gateway(parse_info(encode(introduced), GATEWAY))
         senders = [Sender(number, DESTINATIONS) for number in range(DEVICES)]

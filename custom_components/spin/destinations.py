@@ -29,7 +29,7 @@ __all__ = ["ALLOWED", "LEARNED", "NEW", "VERDICTS", "AddressCounters", "Destinat
 type Group = Callable[[str], str]
 
 # What a name is grouped as is remembered for so many names; for most it shows in what is known already.
-MAX_GROUPED = 2_048
+MAX_GROUPED = 512
 
 # A time that lies further back is that of a clock that was wrong.
 _MAX_AGE = 366 * 86_400.0
