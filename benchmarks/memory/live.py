@@ -13,6 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from benchmarks.memory.household import Message, Sender, encode, introduction
 from benchmarks.process import cpu_seconds, resident_megabytes
+from custom_components.spin.const import DEVICES_PACE
 from tests.home import broker as brokers
 from tests.home import homeassistant as hass
 from tests.home.broker import Broker, free_port
@@ -121,6 +122,7 @@ def measure(rows: int, seconds: float) -> Cost:
         senders = [Sender(number, DESTINATIONS) for number in range(DEVICES)]
         for sender in senders:
             publisher.publish(sender.identity(time.time()))
+        time.sleep(DEVICES * DEVICES_PACE.total_seconds())
         fixed = _settled(pid)
         _publish_everything(publisher, senders)
         _settled(pid)
