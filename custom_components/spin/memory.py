@@ -187,7 +187,7 @@ def _migrate(stored: dict[str, Any], group: Group) -> dict[str, Any]:
 
 
 class _Texts(dict[str, str]):
-    """Returns one and the same object for equal texts: names and addresses recur on many devices."""
+    """Returns one and the same object for equal texts: those of a device recur in all that is kept of it."""
 
     def __call__(self, text: str) -> str:
         if type(text) is not str:
@@ -212,14 +212,13 @@ def _restore(stored: dict[str, Any], group: Group) -> tuple[Contents, list[str]]
     """Restore what can be read, and say what cannot."""
     devices: list[Device] = []
     errors: list[str] = []
-    intern = _Texts()
     try:
         heard, kept = float(stored["heard"]), stored["devices"].items()
     except _DAMAGE as error:
         return Contents(0.0, []), [repr(error)]
     for mac, device in kept:
         try:
-            devices.append(Device.from_dict(parse_mac(mac), group, unpack(device), intern))
+            devices.append(Device.from_dict(parse_mac(mac), group, unpack(device), _Texts()))
         except _DAMAGE as error:
             errors.append(f"device: {error!r}")
     return Contents(heard, devices), errors

@@ -4,6 +4,7 @@ import logging
 import time
 import zlib
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -47,11 +48,11 @@ class StudyStore:
         self._contents = contents
         self._pending = False
 
-    async def load(self, names: Iterable[str]) -> Records:
+    async def load(self, names: Callable[[Mac], Iterable[str]]) -> Records:
         """Return what is known from before; what cannot be read is forgotten, and said.
 
         Args:
-            names: texts that are kept anyway; what equals one of them is that very object
+            names: texts that are kept of a device anyway; what equals one of them is that very object
         """
         stored = await self._store.async_load()
         return {} if stored is None else await self._hass.async_add_executor_job(_restore, stored, names)
@@ -77,9 +78,12 @@ class StudyStore:
         return {"devices": devices}
 
 
-def _restore(stored: dict[str, Any], names: Iterable[str]) -> Records:
+def _same(texts: dict[str, str], text: str) -> str:
+    return texts.setdefault(text, text)
+
+
+def _restore(stored: dict[str, Any], names: Callable[[Mac], Iterable[str]]) -> Records:
     records: Records = {}
-    texts = {name: name for name in names}
     try:
         devices = stored["devices"].items()
     except AttributeError, KeyError, TypeError:
@@ -89,7 +93,8 @@ def _restore(stored: dict[str, Any], names: Iterable[str]) -> Records:
         try:
             # Earlier versions did not pack.
             document = kept if isinstance(kept, dict) else unpack(kept)
-            records[parse_mac(mac)] = Record.from_dict(document, lambda text: texts.setdefault(text, text))
+            texts = {name: name for name in names(mac)}
+            records[parse_mac(mac)] = Record.from_dict(document, partial(_same, texts))
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError, zlib.error) as err:
             _LOGGER.warning("Forgetting the studies of a device that cannot be read: %r", err)
     return records

@@ -1,7 +1,7 @@
 """The studies of one gateway's devices: fed with their traffic, kept over restarts."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -44,13 +44,12 @@ class Study:
 
     async def load(self) -> None:
         """Load what is known from before."""
-        names = (
-            host.name
-            for device in list(self._coordinator.devices.values())
-            for destination in device.destinations
-            for host in destination.each
-        )
-        self._records.update(await self._store.load(names))
+        self._records.update(await self._store.load(self._names))
+
+    def _names(self, mac: Mac) -> Iterator[str]:
+        """Yield whom a device is known to talk to; from any thread."""
+        if (device := self._coordinator.devices.get(mac)) is not None:
+            yield from (host.name for destination in device.destinations for host in destination.each)
 
     @callback
     def listen(self) -> None:
