@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self
 import orjson
 from publicsuffixlist import PublicSuffixList
 
-from . import remotes, windows
+from . import remotes
 from .const import MAX_CLOCK_ERROR, MAX_DESTINATIONS_PER_DEVICE, MAX_ROWS_PER_DEVICE
 from .destination import Destination, Key, is_meant
 from .hosts import ALLOWED, LEARNED, NEW, VERDICTS, AddressCounters, Host
@@ -207,7 +207,7 @@ class Destinations:
                 continue
             if row.name_source is not None:
                 host.name_source = sys.intern(row.name_source)
-            host.history = windows.add(host.history, at, growth, now)
+            host.draw(at, growth, now)
             grown.append(Grown(destination, host, row, growth, new))
         self._hold_bounds()
         return grown

@@ -21,8 +21,8 @@ NEW = "new"
 ALLOWED = "allowed"
 VERDICTS = (LEARNED, NEW, ALLOWED)
 
-# The flags of a host: its verdict's place in VERDICTS, and two bits.
-_VERDICT, _LEARNED, _NAMED = 3, 4, 8
+# The flags of a host: its verdict's place in VERDICTS, and three bits.
+_VERDICT, _LEARNED, _NAMED, _ONCE = 3, 4, 8, 16
 
 
 class AddressCounters(NamedTuple):
@@ -39,6 +39,12 @@ class AddressCounters(NamedTuple):
         )
 
 
+def _only_sample(remote: Remote) -> bytes:
+    """Return the history of an address that was contacted once."""
+    at = remotes.last(remote)
+    return windows.add(b"", at, remotes.counters(remote), at)
+
+
 def _counted(remote: Remote) -> AddressCounters:
     return AddressCounters(remotes.first(remote), remotes.last(remote), remotes.counters(remote))
 
@@ -46,13 +52,14 @@ def _counted(remote: Remote) -> AddressCounters:
 class Host:
     """A full name, or an address where the device asked for no name, with a protocol and a port."""
 
-    __slots__ = ("_flags", "_remotes", "_rest", "history", "name", "name_source")
+    __slots__ = ("_flags", "_history", "_remotes", "_rest", "name", "name_source")
 
     def __init__(self, name: str, verdict: str, first: float, *, named: bool) -> None:
         """Begin with nothing counted."""
         self.name = name
         self.name_source: str | None = None
-        self.history = b""
+        # Not kept of what was contacted once, at one address: that tells when, and how much.
+        self._history = b""
         self._flags = VERDICTS.index(verdict) | (verdict == LEARNED) * _LEARNED | named * _NAMED
         # Most hosts have one address, and there are many hosts: one stands for a tuple of one.
         self._remotes: Remote | tuple[Remote, ...] = ()
@@ -85,7 +92,39 @@ class Host:
 
     @remotes.setter
     def remotes(self, several: tuple[Remote, ...]) -> None:
+        self._keep_history()
         self._remotes = several[0] if len(several) == 1 else several
+
+    @property
+    def history(self) -> bytes:
+        """Its traffic over time (`windows`)."""
+        if self._flags & _ONCE and not isinstance(self._remotes, tuple):
+            return _only_sample(self._remotes)
+        return self._history
+
+    @history.setter
+    def history(self, history: bytes) -> None:
+        self._history = history
+        self._flags &= ~_ONCE
+
+    def draw(self, at: float, new: RowCounters, now: float) -> None:
+        """Take what was counted at a time up to now into the history."""
+        known = self.history
+        self._history = windows.add(known, at, new, now)
+        if not known:
+            self._spare_history()
+
+    def _keep_history(self) -> None:
+        """Keep the history, as the only address will tell it no longer."""
+        if self._flags & _ONCE:
+            self.history = self.history
+
+    def _spare_history(self) -> None:
+        """Keep no history where the only address tells it."""
+        only = self._remotes
+        if self._rest is None and not isinstance(only, tuple) and self._history == _only_sample(only):
+            self._history = b""
+            self._flags |= _ONCE
 
     @property
     def reached(self) -> list[str]:
@@ -160,7 +199,10 @@ class Host:
         if not isinstance(known, tuple):
             if not known.startswith(where):
                 return None
-            self._remotes, new = remotes.grow(known, epoch, row, at)
+            grown, new = remotes.grow(known, epoch, row, at)
+            if grown is not known:
+                self._keep_history()
+                self._remotes = grown
             return new
         for index, remote in enumerate(known):
             if remote.startswith(where):
@@ -234,4 +276,5 @@ class Host:
         self._rest = None
         if not several or forgotten != (*self._all[:2], NOTHING):
             self._rest = forgotten
+        self._spare_history()
         return self
