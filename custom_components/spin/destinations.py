@@ -355,15 +355,17 @@ class Destinations:
         """How many rows of the gateway are kept track of."""
         return self._rows
 
-    def as_json(self) -> bytes:
-        """Return what is stored; may be called from another thread.
+    def as_json(self) -> Iterator[bytes]:
+        """Yield what is stored, in pieces; may be called from another thread.
 
         One destination after the other becomes JSON: hundreds of thousands of lists at once would set
         the garbage collector off, which stops the event loop.
         """
-        known = b",".join([orjson.dumps(destination.as_list()) for destination in self])
+        yield b'{"known":['
+        for number, destination in enumerate(self):
+            yield b"," * (number > 0) + orjson.dumps(destination.as_list())
         sources = {mac: [source.epoch, source.next_horizon] for mac, source in list(self._sources.items())}
-        return b'{"known":[%b],"sources":%b}' % (known, orjson.dumps(sources))
+        yield b'],"sources":%b}' % orjson.dumps(sources)
 
     @classmethod
     def from_dict(cls, group: Group, stored: dict[str, Any], intern: Intern) -> Self:

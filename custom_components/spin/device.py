@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import orjson
@@ -222,15 +222,14 @@ class Device:
         self.edition += 1
         return other
 
-    def as_json(self) -> bytes:
-        """Return what is stored; may be called from another thread."""
-        return orjson.dumps(
-            self._small_part()
-            | {
-                "destinations": orjson.Fragment(self.destinations.as_json()),
-                "journal": orjson.Fragment(self.journal.as_json()),
-            }
-        )
+    def as_json(self) -> Iterator[bytes]:
+        """Yield what is stored, in pieces; may be called from another thread."""
+        yield orjson.dumps(self._small_part())[:-1]
+        yield b',"destinations":'
+        yield from self.destinations.as_json()
+        yield b',"journal":'
+        yield self.journal.as_json()
+        yield b"}"
 
     def _small_part(self) -> dict[str, Any]:
         return {

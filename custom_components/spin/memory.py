@@ -3,12 +3,11 @@
 import gc
 import logging
 import struct
-import time
 import zlib
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, override
 
@@ -21,6 +20,8 @@ from .destinations import Group
 from .device import Device
 from .issues import Issues
 from .migration import from_version_1
+from .packing import as_text, compressed, packed, unpack
+from .saving import Saving
 from .wire import parse_mac
 
 _LOGGER = logging.getLogger(__name__)
@@ -29,10 +30,8 @@ VERSION = 2
 MINOR_VERSION = 1
 
 _DAMAGE = (AttributeError, IndexError, KeyError, TypeError, ValueError, struct.error, zlib.error)
-_MAX_DEVICE_BYTES = 32 * 1024 * 1024
 # A device that changes while it is read is read again; each time that is less likely.
 _ATTEMPTS = 20
-_PAUSE = 0.001
 
 
 class Contents(NamedTuple):
@@ -53,7 +52,6 @@ class _Store(Store[dict[str, Any]]):
             key,
             minor_version=MINOR_VERSION,
             atomic_writes=True,
-            serialize_in_event_loop=False,
         )
         self._group = group
 
@@ -84,13 +82,13 @@ class Memory:
         contents: Callable[[], Contents],
         issues: Issues,
     ) -> None:
-        """Store what `contents` returns; that is called from another thread."""
+        """Store what `contents` returns."""
         self._store = _Store(hass, _key(entry_id), group)
         self._hass = hass
         self._group = group
         self._contents = contents
         self._issues = issues
-        self._due: float | None = None
+        self._saving = Saving(hass, self._save)
 
     async def load(self) -> Contents:
         """Return what was stored. What cannot be read is set aside, and the user is told."""
@@ -127,62 +125,35 @@ class Memory:
     @callback
     def save_later(self, delay: float) -> None:
         """Have it written within the delay, in seconds; an earlier date that is set already stands."""
-        due = self._hass.loop.time() + delay
-        if self._due is None or due < self._due:
-            self._due = due
-            self._store.async_delay_save(self._write, delay)
-
-    def _write(self) -> dict[str, Any]:
-        self._due = None
-        return self._document()
-
-    def _document(self) -> dict[str, Any]:
-        """Return the document; each device is made JSON by itself, lest it keeps the event loop waiting."""
-        contents = self._contents()
-        devices = {}
-        for device in contents.devices:
-            devices[device.mac] = _as_text(device)
-            time.sleep(_PAUSE)  # the event loop goes first
-        return {"heard": contents.heard, "devices": devices}
+        self._saving.later(delay)
 
     async def save(self) -> None:
         """Write it now."""
-        self._due = None
-        await self._store.async_save(await self._hass.async_add_executor_job(self._document))
+        await self._saving.now()
+
+    async def _save(self) -> None:
+        """Write the document; each device is made JSON by itself, lest it keeps the event loop waiting."""
+        contents = self._contents()
+        devices = {}
+        for device in contents.devices:
+            devices[device.mac] = await packed(self._hass, partial(_compressed, device))
+        await self._store.async_save({"heard": contents.heard, "devices": devices})
 
 
-def _as_text(device: Device) -> str:
-    """Return a device as it was at one time, although the event loop goes on meanwhile.
-
-    Each is compressed JSON: what is to be written every few minutes for years is small, and neither
-    reading nor writing needs all of it at once in memory, or keeps the event loop waiting.
-    """
+def _compressed(device: Device) -> bytes:
+    """Return a device as it was at one time, although the event loop goes on meanwhile."""
     for _ in range(_ATTEMPTS):
         edition = device.edition
-        stored = device.as_json()
+        stored = compressed(device.as_json())
         if edition % 2 == 0 and device.edition == edition:
             break
-    return pack(stored)
-
-
-def pack(stored: bytes) -> str:
-    """Return a part of the document, which is JSON, compressed and in base 64."""
-    return b64encode(zlib.compress(stored, level=1)).decode()
-
-
-def unpack(stored: str) -> dict[str, Any]:
-    """Return what was packed; raises ValueError, TypeError or zlib.error when it is not that."""
-    unpacked = zlib.decompressobj()
-    document = unpacked.decompress(b64decode(stored), _MAX_DEVICE_BYTES)
-    if not unpacked.eof:
-        raise ValueError("cut off")
-    restored: dict[str, Any] = orjson.loads(document)
-    return restored
+    return stored
 
 
 def _migrate(stored: dict[str, Any], group: Group) -> dict[str, Any]:
     migrated = from_version_1(stored, group)
-    migrated["devices"] = {mac: pack(orjson.dumps(device)) for mac, device in migrated["devices"].items()}
+    for mac, device in migrated["devices"].items():
+        migrated["devices"][mac] = as_text(compressed([orjson.dumps(device)]))
     return migrated
 
 

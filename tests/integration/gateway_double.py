@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from unittest.mock import MagicMock
 
 from homeassistant.core import HomeAssistant, callback
@@ -15,6 +15,7 @@ from custom_components.spin.destination import Destination, Key
 from custom_components.spin.destinations import Grown
 from custom_components.spin.hosts import LEARNED, Host
 from custom_components.spin.models import Row, RowCounters
+from custom_components.spin.packing import as_text, compressed
 
 GATEWAY = "home"
 ROOT = f"spin/{GATEWAY}"
@@ -214,3 +215,20 @@ def grown(row: Row, new: RowCounters | None = None) -> Grown:
     host = Host(row.name or row.address, LEARNED, row.first, named=row.name is not None)
     destination = Destination(Key(host.name, row.protocol, row.port), (host,))
     return Grown(destination, host, row, row.counters if new is None else new, new=False)
+
+
+def text_of(document: bytes) -> str:
+    """Return a part of a stored document."""
+    return as_text(compressed([document]))
+
+
+class Stored(Protocol):
+    """What can be stored."""
+
+    def as_json(self) -> Iterator[bytes]:
+        """Yield what is stored, in pieces."""
+
+
+def stored_of(kept: Stored) -> bytes:
+    """Return what is stored of something, in one piece."""
+    return b"".join(kept.as_json())

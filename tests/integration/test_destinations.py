@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from gateway_double import CAMERA, HUE, START, flows, row
+from gateway_double import CAMERA, HUE, START, flows, row, stored_of
 
 from custom_components.spin import destinations as module
 from custom_components.spin.destinations import (
@@ -46,7 +46,7 @@ def only(destinations: Destinations) -> Destination:
 
 def again(group: Group, destinations: Destinations) -> Destinations:
     """Store and restore."""
-    return Destinations.from_dict(group, json.loads(destinations.as_json()), str)
+    return Destinations.from_dict(group, json.loads(stored_of(destinations)), str)
 
 
 @pytest.fixture(scope="module")
@@ -343,7 +343,7 @@ def test_stored_and_restored(group: Group) -> None:
     take(destinations, row(sent_bytes=10), row(None, address="192.0.2.9"), verdict=NEW)
     take(destinations, *[row(f"h{n}.example.com") for n in range(40)])
     restored = again(group, destinations)
-    assert restored.as_json() == destinations.as_json()
+    assert stored_of(restored) == stored_of(destinations)
     assert restored.rows == destinations.rows
     take(restored, row(sent_bytes=11))
     assert known(restored)[MEETHUE].sent_bytes == 11
@@ -352,7 +352,7 @@ def test_stored_and_restored(group: Group) -> None:
 def test_what_was_not_stored_is_refused(group: Group) -> None:
     destinations = Destinations(group)
     take(destinations, row())
-    stored = json.loads(destinations.as_json())
+    stored = json.loads(stored_of(destinations))
     stored["known"][0][4][0][3] = "perhaps"
     with pytest.raises(ValueError, match="perhaps"):
         Destinations.from_dict(group, stored, str)
@@ -366,7 +366,7 @@ def test_made_up_counters_can_be_stored(group: Group, count: int) -> None:
     destinations.forget(list(destinations))
     take(destinations, row(sent_bytes=count), epoch="d")
     take(destinations, row(sent_bytes=count), epoch="e")
-    json.loads(destinations.as_json())
+    json.loads(stored_of(destinations))
 
 
 def test_what_is_beyond_the_hosts_bound_is_joined_too(group: Group) -> None:

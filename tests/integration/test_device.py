@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from gateway_double import CAMERA, HUE, START, flows, row
+from gateway_double import CAMERA, HUE, START, flows, row, stored_of
 
 from custom_components.spin.const import MAX_LOOKUPS_PER_DEVICE, MAX_PENDING_EVENTS
 from custom_components.spin.destinations import Destinations
@@ -77,6 +77,6 @@ def test_the_chart_has_what_was_counted(device: Device) -> None:
 
 
 def test_the_first_mac_address_is_the_device_s(device: Device) -> None:
-    stored = json.loads(device.as_json())
+    stored = json.loads(stored_of(device))
     with pytest.raises(ValueError, match="not the first"):
         Device.from_dict(CAMERA, str, stored, str)

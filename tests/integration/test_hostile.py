@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from gateway_double import HUE, Broker, Gateway, row, wire_messages
+from gateway_double import HUE, Broker, Gateway, row, stored_of, wire_messages
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -38,7 +38,7 @@ async def test_one_warning_and_dropped(
     gateway.device()
     gateway.flows(row())
     await hass.async_block_till_done()
-    before = spin.runtime_data.devices[HUE].destinations.as_json()
+    before = stored_of(spin.runtime_data.devices[HUE].destinations)
     caplog.clear()
     broker.publish(topic, payload, retain=False)
     await hass.async_block_till_done()
@@ -46,7 +46,7 @@ async def test_one_warning_and_dropped(
     assert warning.startswith("Dropped a message on spin/home/")
     assert len(warning) < 700
     assert warning.isprintable()
-    assert spin.runtime_data.devices[HUE].destinations.as_json() == before
+    assert stored_of(spin.runtime_data.devices[HUE].destinations) == before
     assert set(spin.runtime_data.devices) == {HUE}
 
 
@@ -83,7 +83,7 @@ async def test_made_up_names(hass: HomeAssistant, gateway: Gateway, spin: MockCo
     device = spin.runtime_data.devices[HUE]
     assert len(device.destinations) <= MAX_DESTINATIONS_PER_DEVICE
     assert len(device.lookups) == 256
-    assert len(device.as_json()) < 2_000_000
+    assert len(stored_of(device)) < 2_000_000
 
 
 @pytest.mark.parametrize(

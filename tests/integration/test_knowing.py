@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from gateway_double import HUE, Gateway, row
+from gateway_double import HUE, Gateway, row, stored_of
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -82,7 +82,7 @@ async def test_ten_thousand_names(
     await hass.async_block_till_done()
     assert len(hue.destinations) <= MAX_DESTINATIONS_PER_DEVICE
     assert hue.destinations.rows <= MAX_ROWS_PER_DEVICE
-    assert len(hue.as_json()) < 3_000_000
+    assert len(stored_of(hue)) < 3_000_000
     activity = [event for event in events if event.data["entity_id"].startswith("event.philips")]
     assert len(activity) <= (5 if learning else 70)
     issue = ir.async_get(hass).async_get_issue("spin", f"home_memory_full_{HUE}")
@@ -116,12 +116,12 @@ async def test_a_name_with_ten_thousand_hosts(gateway: Gateway, hue: Device) -> 
 
 
 async def test_messages_out_of_order_and_of_a_former_epoch(gateway: Gateway, hue: Device) -> None:
-    before = hue.destinations.as_json()
+    before = stored_of(hue.destinations)
     gateway.flows(row(sent_bytes=2000), epoch="new", seq=1)
-    after = hue.destinations.as_json()
+    after = stored_of(hue.destinations)
     assert after != before
     for _ in range(3):
         gateway.flows(row(sent_bytes=1500), row("late.org"), seq=9)  # of the epoch before
         gateway.flows(row(sent_bytes=2000), epoch="new", seq=1)
         gateway.flows(row(sent_bytes=1900), epoch="new", seq=0)
-    assert hue.destinations.as_json() == after
+    assert stored_of(hue.destinations) == after

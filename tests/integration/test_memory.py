@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_double import CAMERA, EPOCH, HUE, START, Broker, Gateway, row
+from gateway_double import CAMERA, EPOCH, HUE, START, Broker, Gateway, row, stored_of, text_of
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import CoreState, HomeAssistant
@@ -19,9 +19,9 @@ from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
-from custom_components.spin import memory
+from custom_components.spin import memory, packing
 from custom_components.spin.const import SAVE_DELAY, SAVE_NEWS_DELAY
-from custom_components.spin.memory import pack, unpack
+from custom_components.spin.packing import unpack
 
 REAL_STORE = {name: getattr(Store, name) for name in ("_async_load", "_async_write_data", "async_remove")}
 VERSION_1 = Path(__file__).parent / "stored" / "version-1.json"
@@ -41,7 +41,7 @@ def sent_bytes(device: dict[str, Any]) -> int:
 
 
 def packed(value: Any) -> str:
-    return pack(json.dumps(value).encode())
+    return text_of(json.dumps(value).encode())
 
 
 async def wait(hass: HomeAssistant, seconds: float) -> None:
@@ -80,7 +80,22 @@ async def test_it_is_written_when_home_assistant_stops(
 ) -> None:
     gateway.device()
     gateway.flows(row(), sent_bytes=77)
+    hass.set_state(CoreState.final_write)
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_FINAL_WRITE)
+    await hass.async_block_till_done()
+    assert sent_bytes(stored(hass_storage, spin)) == 77
+    hass.set_state(CoreState.running)
+
+
+async def test_a_save_that_is_due_while_home_assistant_stops_waits_for_the_last_writes(
+    hass: HomeAssistant, gateway: Gateway, spin: MockConfigEntry, hass_storage: dict[str, Any]
+) -> None:
+    gateway.device()
+    gateway.flows(row(), sent_bytes=77)
     hass.set_state(CoreState.stopping)
+    await wait(hass, SAVE_NEWS_DELAY + 1)
+    assert key(spin) not in hass_storage
+    hass.set_state(CoreState.final_write)
     hass.bus.async_fire(EVENT_HOMEASSISTANT_FINAL_WRITE)
     await hass.async_block_till_done()
     assert sent_bytes(stored(hass_storage, spin)) == 77
@@ -92,11 +107,11 @@ async def test_all_is_there_after_a_restart(
 ) -> None:
     gateway.device()
     gateway.flows(row(), row("time1.google.com", port=123), row(None, address="192.0.2.9"), sent_bytes=5)
-    before = spin.runtime_data.devices[HUE].as_json()
+    before = stored_of(spin.runtime_data.devices[HUE])
     assert await hass.config_entries.async_unload(spin.entry_id)
     assert await hass.config_entries.async_setup(spin.entry_id)
     await broker.settled()
-    after = spin.runtime_data.devices[HUE].as_json()
+    after = stored_of(spin.runtime_data.devices[HUE])
     assert after == before
     assert len(json.loads(after)["destinations"]["known"]) == 3
 
@@ -148,7 +163,7 @@ async def test_what_cannot_be_read_is_set_aside_and_said(
 
 
 async def test_a_device_that_would_burst_when_unpacked_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_MAX_DEVICE_BYTES", 1000)
+    monkeypatch.setattr(packing, "_MAX_BYTES", 1000)
     with pytest.raises(ValueError, match="cut off"):
         unpack(packed({"name": "x" * 2000}))
 
@@ -291,7 +306,7 @@ async def test_no_damage_ends_in_an_exception(
 ) -> None:
     gateway.device()
     gateway.flows(row(), row(None, address="192.0.2.9"), row("t.example.org", port=123))
-    contents: Callable[[], Any] = lambda: json.loads(spin.runtime_data.devices[HUE].as_json())  # noqa: E731
+    contents: Callable[[], Any] = lambda: json.loads(stored_of(spin.runtime_data.devices[HUE]))  # noqa: E731
     chance = random.Random(seed)
     group = spin.runtime_data.roster._group
     for _ in range(200):

@@ -10,7 +10,7 @@ from unittest.mock import patch
 import orjson
 import pytest
 from freezegun.api import FrozenDateTimeFactory
-from gateway_double import CAMERA, HUE, Broker, Gateway, grown, row
+from gateway_double import CAMERA, HUE, Broker, Gateway, grown, row, text_of
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
@@ -18,8 +18,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 
 from custom_components.spin.const import DOMAIN
 from custom_components.spin.destinations import Grown
-from custom_components.spin.memory import pack, unpack
 from custom_components.spin.models import Row, RowCounters
+from custom_components.spin.packing import unpack
 from custom_components.spin.study.contacts import Contact
 from custom_components.spin.study.experiment import MAX_ATTEMPTS, MAX_LOOKUPS, Experiment
 from custom_components.spin.study.experiments import Experiments
@@ -284,7 +284,7 @@ async def test_ends_in_order_what_ended_while_home_assistant_was_stopped(
     record = unpack(devices[HUE])
     stored = record["experiments"][-1]
     stored["ends"] = time.time() - 60
-    devices[HUE] = pack(orjson.dumps(record))
+    devices[HUE] = text_of(orjson.dumps(record))
     with (
         patch("custom_components.spin.study.experiments.AFTER_RESTART", 0.05),
         patch.object(Experiments, "_grace", return_value=0.0),

@@ -1,5 +1,6 @@
 """Profiles: what a firmware changed, told exactly, and what can be concluded from it."""
 
+import json
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
-from gateway_double import HUE, Gateway, grown, row
+from gateway_double import HUE, Gateway, grown, row, stored_of, text_of
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import device_registry as dr
@@ -16,8 +17,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 
 from custom_components.spin.const import DOMAIN
 from custom_components.spin.destinations import Grown
-from custom_components.spin.memory import pack, unpack
 from custom_components.spin.models import Row, RowCounters
+from custom_components.spin.packing import unpack
 from custom_components.spin.study import study as studies
 from custom_components.spin.study.connectivity import check_kind
 from custom_components.spin.study.contact_book import MAX_CONTACTS
@@ -179,10 +180,10 @@ def test_bounds() -> None:
 def test_stored_and_restored() -> None:
     profile = Profile(3, 1.0, "label", "fw", 5.0, 6.0, 7.0, 8, 9)
     profile.take([growth("a.example"), growth(None)], 2.0, trouble=True)
-    restored = Profile.from_dict(profile.as_dict(), str)
-    assert restored.as_dict() == profile.as_dict()
+    restored = Profile.from_dict(json.loads(stored_of(profile)), str)
+    assert stored_of(restored) == stored_of(profile)
     kept = Record(Periods([profile]))
-    assert Record.from_dict(kept.as_dict(), str).as_dict() == kept.as_dict()
+    assert stored_of(Record.from_dict(json.loads(stored_of(kept)), str)) == stored_of(kept)
 
 
 @pytest.fixture
@@ -274,10 +275,10 @@ async def test_all_devices_together_are_bounded(
 async def test_survives_a_restart(
     hass: HomeAssistant, gateway: Gateway, hue: str, spin: MockConfigEntry
 ) -> None:
-    before = spin.runtime_data.study.record(HUE).as_dict()
+    before = stored_of(spin.runtime_data.study.record(HUE))
     assert await hass.config_entries.async_unload(spin.entry_id)
     assert await hass.config_entries.async_setup(spin.entry_id)
-    assert spin.runtime_data.study.record(HUE).as_dict() == before
+    assert stored_of(spin.runtime_data.study.record(HUE)) == before
 
 
 async def test_saved_in_time_though_there_is_always_traffic(
@@ -294,7 +295,7 @@ async def test_saved_in_time_though_there_is_always_traffic(
 async def test_reads_what_an_earlier_version_stored(
     hass: HomeAssistant, gateway: Gateway, hue: str, spin: MockConfigEntry, hass_storage: dict[str, Any]
 ) -> None:
-    before = spin.runtime_data.study.record(HUE).as_dict()
+    before = stored_of(spin.runtime_data.study.record(HUE))
     assert await hass.config_entries.async_unload(spin.entry_id)
     devices = hass_storage[f"spin.{spin.entry_id}.study"]["data"]["devices"]
     devices[HUE] = unpack(devices[HUE])
@@ -302,7 +303,7 @@ async def test_reads_what_an_earlier_version_stored(
         contact[4][0] += 0.25
         contact[4][1] += 0.75
     assert await hass.config_entries.async_setup(spin.entry_id)
-    assert spin.runtime_data.study.record(HUE).as_dict() == before
+    assert stored_of(spin.runtime_data.study.record(HUE)) == before
 
 
 @pytest.mark.parametrize(
@@ -313,9 +314,9 @@ async def test_reads_what_an_earlier_version_stored(
         {"devices": {HUE: {"periods": []}, "x": {}}},
         {"devices": {HUE: None}},
         {"devices": {HUE: "not packed"}},
-        {"devices": {HUE: pack(b'{"periods": [')}},
-        {"devices": {HUE: pack(b'{"periods": []}')[:20]}},
-        {"devices": {HUE: pack(b"[]")}},
+        {"devices": {HUE: text_of(b'{"periods": [')}},
+        {"devices": {HUE: text_of(b'{"periods": []}')[:20]}},
+        {"devices": {HUE: text_of(b"[]")}},
     ],
 )
 async def test_what_cannot_be_read_is_forgotten(

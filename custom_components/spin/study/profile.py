@@ -4,9 +4,11 @@ What was seen without Internet, in an experiment, is kept apart: the names that 
 say as much of its firmware as those that it uses every day, but only where it was tried.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
+
+import orjson
 
 from ..destinations import Grown
 from ..remotes import Intern
@@ -81,9 +83,9 @@ class Profile:
             "omitted": self.omitted,
         }
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return what is stored; may be called from another thread."""
-        return {
+    def as_json(self) -> Iterator[bytes]:
+        """Yield what is stored, in pieces; may be called from another thread."""
+        small = {
             "number": self.number,
             "began": self.began,
             "label": self.label,
@@ -93,8 +95,11 @@ class Profile:
             "trouble": self.trouble,
             "requests": self.requests,
             "omitted": self.omitted,
-            "contacts": [[*contact, seen.as_list()] for contact, seen in self.contacts.items()],
         }
+        yield orjson.dumps(small)[:-1] + b',"contacts":['
+        for number, (contact, seen) in enumerate(self.contacts.items()):
+            yield b"," * (number > 0) + orjson.dumps([*contact, seen.as_list()])
+        yield b"]}"
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any], intern: Intern) -> Self:

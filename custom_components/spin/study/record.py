@@ -1,8 +1,10 @@
 """All that the studies keep of one device."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
+
+import orjson
 
 from ..destinations import Grown
 from ..models import Flows
@@ -63,14 +65,18 @@ class Record:
         if self.running is not None and self.running.blocks:
             present.trouble += seconds
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return what is stored; may be called from another thread."""
-        return {
-            "periods": [profile.as_dict() for profile in list(self.periods)],
+    def as_json(self) -> Iterator[bytes]:
+        """Yield what is stored, in pieces; may be called from another thread."""
+        small = {
             "time_sync": self.time_sync.as_list(),
             "experiments": [experiment.as_dict() for experiment in list(self.experiments)],
             "mud": None if self.mud is None else self.mud.as_dict(),
         }
+        yield orjson.dumps(small)[:-1] + b',"periods":['
+        for number, profile in enumerate(list(self.periods)):
+            yield b"," * (number > 0)
+            yield from profile.as_json()
+        yield b"]}"
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any], intern: Intern) -> Self:

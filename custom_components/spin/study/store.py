@@ -1,19 +1,18 @@
 """Keeps the studies of a gateway's devices over restarts, in a file of their own."""
 
 import logging
-import time
 import zlib
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-import orjson
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.storage import Store
 
 from ..const import DOMAIN
-from ..memory import pack, unpack
 from ..models import Mac
+from ..packing import compressed, packed, unpack
+from ..saving import Saving
 from ..wire import parse_mac
 from .record import Record
 
@@ -22,15 +21,12 @@ _LOGGER = logging.getLogger(__name__)
 VERSION = 1
 # Traffic may wait: after a crash these minutes are missing in the studies. Experiments may not.
 SAVE_DELAY = 300.0
-_PAUSE = 0.001
 
 type Records = dict[Mac, Record]
 
 
 def _store(hass: HomeAssistant, entry_id: str) -> Store[dict[str, Any]]:
-    return Store(
-        hass, VERSION, f"{DOMAIN}.{entry_id}.study", atomic_writes=True, serialize_in_event_loop=False
-    )
+    return Store(hass, VERSION, f"{DOMAIN}.{entry_id}.study", atomic_writes=True)
 
 
 async def remove_study(hass: HomeAssistant, entry_id: str) -> None:
@@ -46,7 +42,7 @@ class StudyStore:
         self._hass = hass
         self._store = _store(hass, entry_id)
         self._contents = contents
-        self._pending = False
+        self._saving = Saving(hass, self._save)
 
     async def load(self, names: Callable[[Mac], Iterable[str]]) -> Records:
         """Return what is known from before; what cannot be read is forgotten, and said.
@@ -57,25 +53,24 @@ class StudyStore:
         stored = await self._store.async_load()
         return {} if stored is None else await self._hass.async_add_executor_job(_restore, stored, names)
 
+    @callback
     def save_later(self) -> None:
-        """Have it written within some minutes; what is asked for meanwhile does not put it off."""
-        if not self._pending:
-            self._pending = True
-            self._store.async_delay_save(self._as_dict, SAVE_DELAY)
+        """Have it written within some minutes."""
+        self._saving.later(SAVE_DELAY)
 
     async def save(self) -> None:
         """Write it now."""
-        await self._store.async_save(await self._hass.async_add_executor_job(self._as_dict))
-        self._pending = False
+        await self._saving.now()
 
-    def _as_dict(self) -> dict[str, Any]:
-        """Return the document: each device is packed by itself, lest all are in memory as text at once."""
-        self._pending = False
+    async def _save(self) -> None:
         devices = {}
         for mac, record in list(self._contents().items()):
-            devices[mac] = pack(orjson.dumps(record.as_dict()))
-            time.sleep(_PAUSE)  # the event loop goes first
-        return {"devices": devices}
+            devices[mac] = await packed(self._hass, partial(_compressed, record))
+        await self._store.async_save({"devices": devices})
+
+
+def _compressed(record: Record) -> bytes:
+    return compressed(record.as_json())
 
 
 def _same(texts: dict[str, str], text: str) -> str:
