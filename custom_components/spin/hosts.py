@@ -40,7 +40,7 @@ class AddressCounters(NamedTuple):
 
 
 def _only_sample(remote: Remote) -> bytes:
-    """Return the history of an address that was contacted once."""
+    """Return the history of an address that was contacted in one minute only."""
     at = remotes.last(remote)
     return windows.add(b"", at, remotes.counters(remote), at)
 
@@ -58,7 +58,7 @@ class Host:
         """Begin with nothing counted."""
         self.name = name
         self.name_source: str | None = None
-        # Not kept of what was contacted once, at one address: that tells when, and how much.
+        # Not kept of what was contacted in one minute only, at one address: that tells when, and how much.
         self._history = b""
         self._flags = VERDICTS.index(verdict) | (verdict == LEARNED) * _LEARNED | named * _NAMED
         # Most hosts have one address, and there are many hosts: one stands for a tuple of one.
@@ -109,8 +109,9 @@ class Host:
 
     def draw(self, at: float, new: RowCounters, now: float) -> None:
         """Take what was counted at a time up to now into the history."""
-        known = self.history
-        self._history = windows.add(known, at, new, now)
+        if self._flags & _ONCE:
+            return
+        known, self._history = self._history, windows.add(self._history, at, new, now)
         if not known:
             self._spare_history()
 
@@ -201,7 +202,8 @@ class Host:
                 return None
             grown, new = remotes.grow(known, epoch, row, at)
             if grown is not known:
-                self._keep_history()
+                if self._flags & _ONCE and not windows.is_same_minute(remotes.last(known), at):
+                    self._keep_history()
                 self._remotes = grown
             return new
         for index, remote in enumerate(known):

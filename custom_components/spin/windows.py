@@ -113,6 +113,11 @@ def add(history: bytes, at: float, new: tuple[int, ...], now: float) -> bytes:
         return _packed([*samples(history), (minute, *new)])
 
 
+def is_same_minute(one: float, other: float) -> bool:
+    """Return whether what is counted at these times is one sample, as long as it is new."""
+    return int(one) // MINUTE == int(other) // MINUTE
+
+
 def window(history: bytes, seconds: int, now: float) -> RowCounters:
     """Return what was counted in the time up to now."""
     since = begin(seconds, now) // MINUTE
