@@ -180,10 +180,10 @@ async def measure(hass: HomeAssistant, window: str) -> None:
             )
             device = devices[number]
             message = flows(rows, at, 10 + second)
-            device.flows(device.mac, message, at, is_over=lambda learning: learning.over)
+            grown = device.flows(device.mac, message, at, is_over=lambda learning: learning.over)
             device.changed(traffic=True)
             for listener in entry.runtime_data.listeners:
-                listener(device, message)
+                listener(device, message, grown)
         for reader in readers:
             reader.acknowledge(second)
         costs.append(timed(board._round))  # noqa: SLF001
