@@ -331,33 +331,46 @@ def never(_contact: Contact) -> bool:
 
 def test_what_was_before_the_block_is_no_attempt() -> None:
     experiment = Experiment("a", "cloud_lost", 1000, 1600)
-    experiment.take([growth("ws.meethue.com", 998, connections=1, sent_bytes=90)], 996, 0, never)
+    experiment.take([growth("ws.meethue.com", 998, connections=1, sent_bytes=90)], (996, 1001), 0, never)
     assert experiment.in_order() == []
     experiment.take(
-        [growth("ws.meethue.com", 998, connections=1, blocked=2, received_bytes=90)], 996, 0, never
+        [growth("ws.meethue.com", 998, connections=1, blocked=2, received_bytes=90)], (996, 1001), 0, never
     )
     ((_, attempt),) = experiment.in_order()
     assert (attempt.first, attempt.count, attempt.answer) == (1000, 2, "refused")
-    experiment.take([growth("quiet.example", 1001)], 1000, 0, never)
+    experiment.take([growth("quiet.example", 1001)], (1000, 1005), 0, never)
     assert len(experiment.attempts) == 1
+
+
+def test_what_is_after_the_block_is_no_attempt() -> None:
+    experiment = Experiment("a", "cloud_lost", 1000, 1600)
+    back = growth("ws.meethue.com", 1601, connections=1, received_bytes=90)
+    experiment.take([back], (1600, 1605), 0, never)
+    assert experiment.in_order() == []
+    at_the_end = growth("ws.meethue.com", 1598, connections=1, blocked=2, received_bytes=90)
+    experiment.take([at_the_end], (1598, 1603), 0, never)
+    ((_, attempt),) = experiment.in_order()
+    assert (attempt.first, attempt.count, attempt.answer) == (1598, 2, "refused")
 
 
 def test_the_gateway_s_clock_does_not_matter() -> None:
     experiment = Experiment("a", "cloud_lost", 1000, 1600)
-    experiment.take([growth("ws.meethue.com", 51_010, blocked=1)], 51_005, 50_000, never)
+    experiment.take([growth("ws.meethue.com", 51_010, blocked=1)], (51_005, 51_010), 50_000, never)
     assert experiment.result({})["attempts"][0]["after"] == 10
 
 
 def test_what_answers_nothing_is_unanswered() -> None:
     experiment = Experiment("a", "normal", 1000, 1600)
-    experiment.take([growth("x.example", 1001, connections=1, unanswered=1, sent_bytes=60)], 1000, 0, never)
-    experiment.take([growth("y.example", 1001, connections=1, sent_bytes=60)], 1000, 0, never)
+    experiment.take(
+        [growth("x.example", 1001, connections=1, unanswered=1, sent_bytes=60)], (1000, 1005), 0, never
+    )
+    experiment.take([growth("y.example", 1001, connections=1, sent_bytes=60)], (1000, 1005), 0, never)
     assert [attempt.answer for _, attempt in experiment.in_order()] == ["unanswered", "pending"]
 
 
 def test_a_check_that_was_seen_before_is_named() -> None:
     experiment = Experiment("a", "cloud_lost", 1000, 1600)
-    experiment.take([growth("google.com", 1001, blocked=1)], 1000, 0, never)
+    experiment.take([growth("google.com", 1001, blocked=1)], (1000, 1005), 0, never)
     found = experiment.result({Contact("google.com", True, "tcp", 443): "empty"})
     assert found["attempts"][0]["connectivity_check"] == "empty"
 
@@ -365,7 +378,7 @@ def test_a_check_that_was_seen_before_is_named() -> None:
 def test_bounds() -> None:
     experiment = Experiment("a", "cloud_lost", 1000, 1600)
     for number in range(1000):
-        experiment.take([growth(f"host{number}.example", 1001, blocked=1)], 1000, 0, never)
+        experiment.take([growth(f"host{number}.example", 1001, blocked=1)], (1000, 1005), 0, never)
         experiment.look_up({f"host{number}.example": 1001.0}, 0)
     assert len(experiment.attempts) == MAX_ATTEMPTS
     assert experiment.omitted == 1000 - MAX_ATTEMPTS

@@ -94,25 +94,31 @@ class Experiment:
         return self.outcome == "running"
 
     def take(
-        self, grown: Iterable[Grown], start: float, shift: float, is_usual: Callable[[Contact], bool]
+        self,
+        grown: Iterable[Grown],
+        interval: tuple[float, float],
+        shift: float,
+        is_usual: Callable[[Contact], bool],
     ) -> None:
         """Take a message on the device's traffic.
 
         Args:
             grown: its rows with what is new in them
-            start: the begin of its interval, by the gateway's clock
+            interval: its begin and end, by the gateway's clock
             shift: what the gateway's clock is ahead of Home Assistant's
             is_usual: tells whether a contact is one of ordinary operation
         """
+        start, end = interval
+        is_over = end - shift > self.ends
         for _, _, row, new, _ in grown:
             if not (new.blocked or new.connections or new.sent_bytes):
                 continue
             first = max(row.first, start) - shift
             counted = new
-            if first < self.started and self.blocks:
+            if self.blocks and (is_over or first < self.started):
                 if not new.blocked:
                     continue
-                # What else the interval has may have been before the Internet was gone.
+                # What else the interval has may have been before the Internet was gone, or after it was back.
                 counted = RowCounters(blocked=new.blocked)
             self._add(contact_of(row), counted, (max(first, self.started), row.last - shift), is_usual)
 

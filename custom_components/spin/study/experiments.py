@@ -125,7 +125,13 @@ class Experiments:
         if experiment is None:
             raise _refusal("no_experiment")
         if experiment.blocks:
-            await self._restore(mac, experiment)
+            # From now on the Internet may be back at any moment.
+            planned, experiment.ends = experiment.ends, min(time.time(), experiment.ends)
+            try:
+                await self._restore(mac, experiment)
+            except BaseException:
+                experiment.ends = planned
+                raise
         await self._finish(mac, "stopped")
         return experiment
 

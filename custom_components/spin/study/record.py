@@ -40,7 +40,7 @@ class Record:
         experiment = self.running
         trouble = experiment is not None and experiment.blocks
         if experiment is not None:
-            experiment.take(grown, flows.start, shift, self.periods.is_usual)
+            experiment.take(grown, (flows.start, flows.end), shift, self.periods.is_usual)
             experiment.look_up(flows.lookups, shift)
         self.periods.take(grown, self.time_sync.take(flows.rows), now, trouble=trouble)
 
