@@ -138,6 +138,19 @@ async def test_stopped_early(hass: HomeAssistant, gateway: Gateway, hue: str) ->
     assert caught.value.translation_key == "no_experiment"
 
 
+async def test_it_goes_on_when_the_gateway_does_not_confirm_its_end(
+    hass: HomeAssistant, gateway: Gateway, hue: str, spin: MockConfigEntry
+) -> None:
+    await call(hass, "start_experiment", hue, kind="cloud_lost", duration=600)
+    (before,) = spin.runtime_data.study.record(HUE).experiments
+    ends = before.ends
+    gateway.status("offline")
+    await hass.async_block_till_done()
+    with pytest.raises(HomeAssistantError):
+        await call(hass, "stop_experiment", hue)
+    assert (before.is_running, before.ends) == (True, ends)
+
+
 async def test_only_some_names(
     hass: HomeAssistant, gateway: Gateway, hue: str, freezer: FrozenDateTimeFactory
 ) -> None:
