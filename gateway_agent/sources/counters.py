@@ -14,9 +14,12 @@ UNANSWERED_AFTER: Final = 10.0
 """Seconds after which a connection without a reply counts as unanswered."""
 
 _COUNTER_BYTES: Final = COUNTER.size
-_TAIL: Final = struct.Struct("=QQd")  # unanswered as told; answers that came late; time of the last change
-_TAIL_AT: Final = len(COUNTED) * _COUNTER_BYTES
-RECORD_BYTES: Final = _TAIL_AT + _TAIL.size
+_UNPACK_FROM: Final = COUNTER.unpack_from
+_TOLD: Final = struct.Struct("=QQ")  # unanswered as told; answers that came late
+_CHANGED: Final = struct.Struct("=d")  # time of the last change
+_TOLD_AT: Final = len(COUNTED) * _COUNTER_BYTES
+_CHANGED_AT: Final = _TOLD_AT + _TOLD.size
+RECORD_BYTES: Final = _CHANGED_AT + _CHANGED.size
 
 Key = bytes
 
@@ -61,27 +64,29 @@ class Counters:
         """
         record = self._records.get(key)
         place = column * _COUNTER_BYTES
+        end = place + _COUNTER_BYTES
         if record is None:
             record = self._records[key] = bytearray(RECORD_BYTES)
             self._born.add(key)
-        elif record[place : place + _COUNTER_BYTES] == counter:
+        elif record[place:end] == counter:
             return
-        old_bytes, _, old_packets = COUNTER.unpack_from(record, place)
-        new_bytes, _, new_packets = COUNTER.unpack(counter)
+        old_bytes, _, old_packets = _UNPACK_FROM(record, place)
+        new_bytes, _, new_packets = _UNPACK_FROM(counter)
         if new_packets < old_packets or new_bytes < old_bytes:
             old_bytes = old_packets = 0  # somebody reset it: it counts from zero again
             if column == OPENED:
                 self._forget_waiting(key, record)
-        record[place : place + _COUNTER_BYTES] = counter
-        unanswered, late, _ = _TAIL.unpack_from(record, _TAIL_AT)
-        _TAIL.pack_into(record, _TAIL_AT, unanswered, late, now)
+        record[place:end] = counter
+        _CHANGED.pack_into(record, _CHANGED_AT, now)
         if column != ANSWERED:
-            at = now - max(COUNTED_SECONDS - int.from_bytes(left, "big") / 1000, 0) if left else now
-            self._count(column, key, new_packets - old_packets, new_bytes - old_bytes, at)
+            at = min(now - COUNTED_SECONDS + int.from_bytes(left) / 1000, now) if left else now
+            self._count(column, self._change(key, at), new_packets - old_packets, new_bytes - old_bytes)
         if column == OPENED:
-            self._waiting.setdefault(key, deque()).append((now, new_packets))
-        elif column == ANSWERED and unanswered > late:
-            self._answered.add(key)
+            self._wait_for_answers(key, now, new_packets)
+        elif column == ANSWERED:
+            told, late = _TOLD.unpack_from(record, _TOLD_AT)
+            if told > late:
+                self._answered.add(key)
 
     def settle(self, now: float, *, answers_seen: bool) -> None:
         """Count the connections that have waited for a reply for too long; after all updates of a reading.
@@ -91,14 +96,16 @@ class Counters:
         Where `answers_seen` is false (no conntrack accounting), a flow that received anything was answered.
         """
         for key in self._answered - self._waiting.keys():
-            opened, answered, told, late, changed = self._balance(key)
-            _TAIL.pack_into(
-                self._records[key], _TAIL_AT, told, max(late, min(answered + told - opened, told)), changed
-            )
+            opened, answered, told, late = self._balance(key)
+            late = max(late, min(answered + told - opened, told))
+            _TOLD.pack_into(self._records[key], _TOLD_AT, told, late)
         self._answered.clear()
         for key, history in list(self._waiting.items()):
             record = self._records[key]
-            opened, answered, told, late, changed = self._balance(key)
+            opened, answered, told, late = self._balance(key)
+            if answered >= opened and not told:
+                del self._waiting[key]
+                continue
             if not answers_seen and COUNTER.unpack_from(record, RECEIVED * _COUNTER_BYTES)[2]:
                 answered = opened
             late = max(late, min(answered + told - opened, told))
@@ -108,7 +115,7 @@ class Counters:
             if overdue > 0:
                 told += overdue
                 self._change(key, now).unanswered += overdue
-            _TAIL.pack_into(record, _TAIL_AT, told, late, changed)
+            _TOLD.pack_into(record, _TOLD_AT, told, late)
             if not history or opened - answered + late - told <= 0:
                 del self._waiting[key]
 
@@ -134,7 +141,7 @@ class Counters:
     def columns(self, key: Key) -> list[int]:
         """Return the sets that have an element for this flow."""
         record = self._records[key]
-        places = range(0, _TAIL_AT, _COUNTER_BYTES)
+        places = range(0, _TOLD_AT, _COUNTER_BYTES)
         return [column for column, place in enumerate(places) if any(record[place : place + _COUNTER_BYTES])]
 
     def forget(self, key: Key) -> None:
@@ -172,24 +179,25 @@ class Counters:
         """Take what was read as what had been counted before, and tell none of it."""
         for key in self._waiting:
             record = self._records[key]
-            opened, answered, _, late, changed = self._balance(key)
-            _TAIL.pack_into(record, _TAIL_AT, max(opened - answered, 0), late, changed)
+            opened, answered, _, late = self._balance(key)
+            _TOLD.pack_into(record, _TOLD_AT, max(opened - answered, 0), late)
         self._waiting.clear()
         self._changes.clear()
         self._born.clear()
 
-    def _balance(self, key: Key) -> tuple[int, int, int, int, float]:
-        """Return connections opened, answered, told as unanswered, answered late; time of the last change."""
+    def _balance(self, key: Key) -> tuple[int, int, int, int]:
+        """Return connections opened, answered, told as unanswered, answered late."""
         record = self._records[key]
         opened = COUNTER.unpack_from(record, OPENED * _COUNTER_BYTES)[2]
         answered = COUNTER.unpack_from(record, ANSWERED * _COUNTER_BYTES)[2]
-        return (opened, answered, *_TAIL.unpack_from(record, _TAIL_AT))
+        told, late = _TOLD.unpack_from(record, _TOLD_AT)
+        return opened, answered, told, late
 
     def _last_changes(self) -> Iterable[tuple[Key, float]]:
-        return ((key, _TAIL.unpack_from(record, _TAIL_AT)[2]) for key, record in self._records.items())
+        return ((key, _CHANGED.unpack_from(record, _CHANGED_AT)[0]) for key, record in self._records.items())
 
-    def _count(self, column: int, key: Key, packets: int, size: int, at: float) -> None:
-        traffic = self._change(key, at)
+    @staticmethod
+    def _count(column: int, traffic: Traffic, packets: int, size: int) -> None:
         if column == SENT:
             traffic.sent_bytes += size
             traffic.sent_packets += packets
@@ -213,7 +221,13 @@ class Counters:
             traffic.first = at
         return traffic
 
+    def _wait_for_answers(self, key: Key, now: float, opened: int) -> None:
+        history = self._waiting.get(key)
+        if history is None:
+            self._waiting[key] = deque(((now, opened),))
+        else:
+            history.append((now, opened))
+
     def _forget_waiting(self, key: Key, record: bytearray) -> None:
         self._waiting.pop(key, None)
-        changed = _TAIL.unpack_from(record, _TAIL_AT)[2]
-        _TAIL.pack_into(record, _TAIL_AT, 0, 0, changed)
+        _TOLD.pack_into(record, _TOLD_AT, 0, 0)

@@ -44,6 +44,9 @@ _LOG = logging.getLogger(__name__)
 _TIDY_EVERY: Final = 60.0
 _ORDER: Final = (SENT, RECEIVED, EMPTY, BLOCKED, ANSWERED, OPENED)
 _CHUNK: Final = 500
+_LONG_DATAGRAM: Final = 4_096
+"""Bytes from which on reading a datagram takes long enough for something else to be worth a look."""
+
 _DELIVERED_AT_ONCE: Final = 500
 _CONTACT_SECONDS: Final = 0.5
 """How long a logged packet takes to be delivered, at the most: see nflog.py and logged.py."""
@@ -236,7 +239,8 @@ class NftablesSource:
             for message in messages(datagram):
                 if message.kind == nf_tables.NEWSETELEM:
                     yield message
-            yield None
+            if len(datagram) >= _LONG_DATAGRAM:
+                yield None
 
     def _read_learned(self, now: float) -> None:
         """Observe the pairs of MAC and IP address that the kernel saw for the first time."""

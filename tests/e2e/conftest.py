@@ -1,5 +1,6 @@
 """What the end-to-end tests share: the simulated home, a broker, the agent and a Home Assistant."""
 
+import signal
 import sys
 import tempfile
 import time
@@ -21,6 +22,9 @@ from tests.home.home import GATEWAY4, GATEWAY6, Home, home
 from tests.home.household import CAMERA, HUE
 from tests.home.namespaces import Namespace
 from tests.home.reader import Message, Reader, reading
+
+# A shell that runs this in the background has it ignore Ctrl-C, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
