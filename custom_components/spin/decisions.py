@@ -89,6 +89,7 @@ class Decisions:
         self._hass = hass
         self._home = home
         self._protected = Protected(hass)
+        self._under_way: list[tuple[Decision, Ruling]] = []
 
     async def prepare(self) -> None:
         """Find out what must stay reachable, so that the first block does not wait for that."""
@@ -109,10 +110,16 @@ class Decisions:
             ruled = self._standing(before)
             decisions = [decision for decision in decisions if decision.about not in ruled]
         await self._check(decisions)
-        changes = {decision: decision.change(self._macs(decision.mac)) for decision in decisions}
-        await self._home.change_policy(together(list(changes.values())))
-        changed = [decision for decision, change in changes.items() if change(before) != before]
+        changes = {decision: self._change(decision) for decision in decisions}
         user = await self._name_of(ruling.user_id)
+        under_way = [(decision, ruling) for decision in decisions]
+        self._under_way += under_way
+        try:
+            await self._home.change_policy(together(list(changes.values())))
+        finally:
+            for each in under_way:
+                self._under_way.remove(each)
+        changed = [decision for decision, change in changes.items() if change(before) != before]
         for decision in decisions:
             self._note(decision, ruling, changed=decision in changed)
         for decision in changed:
@@ -133,6 +140,9 @@ class Decisions:
                 self._protected.check_rule(decision.rule)
             elif (device := self._home.devices.get(decision.mac or "")) is not None:
                 self._protected.check_device(device.addresses)
+
+    def _change(self, decision: Decision) -> Change:
+        return decision.change(self._macs(decision.mac))
 
     def _macs(self, mac: Mac | None) -> Sequence[Mac | None]:
         device = self._home.devices.get(mac) if mac else None
@@ -170,10 +180,15 @@ class Decisions:
 
     @callback
     def followed(self, former: Policy | None, now: Policy) -> None:
-        """Write down the blocks that have ended by themselves since the former policy."""
+        """Note whose rules are in force now; write down the blocks that have ended by themselves."""
         self._home.rulings.follow(self._standing(now))
         if former is None:
             return
+        # Whoever looks at the new policy sees who made it.
+        for decision, ruling in self._under_way:
+            change = self._change(decision)
+            if change(now) == now:
+                self._note(decision, ruling, changed=change(former) != former)
         for about in standing(former) - standing(now):
             device = former.device(about.mac or "")
             if about.target is None:

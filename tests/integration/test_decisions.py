@@ -77,6 +77,21 @@ async def test_what_a_user_confirms_is_the_users(coordinator: SpinCoordinator) -
     assert coordinator.rulings.automatic(HUE) == []
 
 
+async def test_whoever_sees_a_block_sees_who_made_it(coordinator: SpinCoordinator) -> None:
+    seen: list[tuple[bool, Ruling | None]] = []
+
+    def look() -> None:
+        state = coordinator.policy.state
+        seen.append((bool(state and state.policy.device(HUE).blocked), coordinator.rulings.of(HUE, None)))
+
+    coordinator.devices[HUE].listen(look)
+    await coordinator.decisions.enforce([BLOCK_HUE], BY_USER)
+    await coordinator.decisions.enforce([BLOCK_HUE, Decision("block", HUE, BAIDU)], BY_REACTION)
+    assert (True, BY_USER) in seen
+    assert set(seen) <= {(False, None), (True, BY_USER)}
+    assert coordinator.rulings.of(HUE, "baidu.com") == BY_REACTION
+
+
 async def test_what_is_not_enforced_is_not_written_down(
     coordinator: SpinCoordinator, gateway: Gateway
 ) -> None:
