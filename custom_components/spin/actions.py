@@ -13,7 +13,7 @@ from . import checks
 from .const import DOMAIN
 from .coordinator import SpinCoordinator
 from .decisions import Decision, Kind, named
-from .models import Rule
+from .models import Mac, Rule
 from .rules import BLOCK
 from .rulings import USER, Ruling
 from .sharing import shared_addresses
@@ -48,9 +48,19 @@ def _until(call: ServiceCall, coordinator: SpinCoordinator) -> float | None:
     return None if duration is None else coordinator.gateway_time() + duration.total_seconds()
 
 
-def _until_text(call: ServiceCall) -> str | None:
-    duration: timedelta | None = call.data.get(ATTR_DURATION)
-    return None if duration is None else (dt_util.utcnow() + duration).isoformat(timespec="seconds")
+def _end(coordinator: SpinCoordinator, mac: Mac | None, rule: Rule | None = None) -> str | None:
+    """Return when the block in force ends by itself, by Home Assistant's clock."""
+    if (state := coordinator.policy.state) is None:
+        return None
+    device = state.policy.device(mac or "")
+    until = device.until
+    if rule is not None:
+        rules = device.destinations if mac else state.policy.everyone
+        until = next((each.until for each in rules if each.target == rule.target), None)
+    if until is None:
+        return None
+    left = timedelta(seconds=until - coordinator.gateway_time())
+    return (dt_util.utcnow() + left).isoformat(timespec="seconds")
 
 
 def rule_of(text: str) -> Rule:
@@ -101,9 +111,12 @@ async def _decide(
 
 async def block_device(call: ServiceCall) -> ServiceResponse:
     """Cut devices off the Internet."""
-    answers = await _decide(call, without_gateways(await targets_to_change(call)), "block")
-    until = _until_text(call)
-    return {"devices": {device_id: {**answer, "until": until} for device_id, answer in answers.items()}}
+    targets = without_gateways(await targets_to_change(call))
+    answers = await _decide(call, targets, "block")
+    for coordinator, each in targets.items():
+        for target in each:
+            answers[target.device_id]["until"] = _end(coordinator, target.mac)
+    return {"devices": answers}
 
 
 async def unblock_device(call: ServiceCall) -> ServiceResponse:
@@ -117,13 +130,12 @@ async def block_destination(call: ServiceCall) -> ServiceResponse:
     rules = _rules(call)
     targets = await targets_to_change(call)
     answers = await _decide(call, targets, "block", rules)
-    until = _until_text(call)
     for coordinator, each in targets.items():
         for target in each:
             answers[target.device_id]["destinations"] = [
                 {
                     "destination": rule.target,
-                    "until": until,
+                    "until": _end(coordinator, target.mac, rule),
                     "shares": await _shares(coordinator, target, rule),
                 }
                 for rule in rules

@@ -34,7 +34,7 @@ from .device import Device
 from .issues import Issues
 from .judgement.judgement import Judgement
 from .listener import Handler, Listener
-from .models import Counters, DeviceReport, Flows, GatewayInfo, Mac, Problem
+from .models import Counters, DeviceReport, Flows, GatewayInfo, Mac, Policy, Problem
 from .policy import PolicyError, PolicyKeeper
 from .presence import Presence
 from .registry import Registry
@@ -332,16 +332,25 @@ class SpinCoordinator:
         state = self.policy.state
         return state is not None and state.enforced and state.policy.device(mac).blocked
 
+    async def present_policy(self) -> Policy:
+        """Return what the gateway enforces, as soon as it has said that.
+
+        Raises:
+            PolicyError: it does not, or it cannot block
+        """
+        if not self.available:
+            raise PolicyError("gateway_unavailable", gateway=self.gateway)
+        if not self.can_block:
+            raise PolicyError("cannot_block", gateway=self.gateway)
+        return await self.policy.known()
+
     async def change_policy(self, change: Change) -> None:
         """Change the gateway's policy; returns when it is enforced.
 
         Raises:
             PolicyError: it is not
         """
-        if not self.available:
-            raise PolicyError("gateway_unavailable", gateway=self.gateway)
-        if not self.can_block:
-            raise PolicyError("cannot_block", gateway=self.gateway)
+        await self.present_policy()
         await self.policy.change(change)
 
     @callback
@@ -363,8 +372,7 @@ class SpinCoordinator:
         """
         devices = [self.devices[mac] for mac in macs]
         change = share_rules([mac for device in devices for mac in device.macs])
-        state = self.policy.state
-        if state is not None and change(state.policy) != state.policy:
+        if self.can_block and change(policy := await self.present_policy()) != policy:
             await self.change_policy(change)
         first, *others = macs
         self.rulings.join(first, others)

@@ -74,6 +74,9 @@ class Home(Protocol):
     policy: PolicyKeeper
     rulings: Rulings
 
+    async def present_policy(self) -> Policy:
+        """Return what the gateway enforces, as soon as it has said that."""
+
     async def change_policy(self, change: Change) -> None:
         """Change the gateway's policy; returns when it is enforced."""
 
@@ -104,8 +107,7 @@ class Decisions:
             ServiceValidationError: something that must stay reachable would be blocked
             PolicyError: the gateway does not enforce it; nothing has changed
         """
-        state = self._home.policy.state
-        before = state.policy if state else Policy(0, {})
+        before = await self._home.present_policy()
         if ruling.by == AUTOMATIC:
             ruled = self._standing(before)
             decisions = [decision for decision in decisions if decision.about not in ruled]

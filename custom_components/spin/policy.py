@@ -67,6 +67,21 @@ class PolicyKeeper:
         """Forget all: the broker tells it again when it is back."""
         self.state = self._wanted = None
 
+    async def known(self) -> Policy:
+        """Return what is in force; just after a start, wait until the gateway has said that.
+
+        Raises:
+            PolicyError: it does not
+        """
+        try:
+            async with asyncio.timeout(POLICY_TIMEOUT):
+                while self.state is None:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            raise PolicyError("policy_unknown") from None
+        return self.state.policy
+
     async def change(self, change: Change) -> None:
         """Change the policy; returns when the gateway enforces it.
 

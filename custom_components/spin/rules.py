@@ -25,11 +25,22 @@ def _with_device(policy: Policy, mac: Mac, device: DevicePolicy) -> Policy:
     return replace(policy, devices=devices)
 
 
+def _outlasts(present: float | None, until: float | None) -> bool:
+    """Return whether what ends at the present time, or never, ends no sooner than what ends at the other."""
+    return until is not None and (present is None or present >= until)
+
+
 def block_device(mac: Mac, *, until: float | None = None) -> Change:
-    """Cut a device off the Internet, for good or until a time of the gateway's clock."""
+    """Cut a device off the Internet, for good or until a time of the gateway's clock.
+
+    A block that lasts longer stands.
+    """
 
     def change(policy: Policy) -> Policy:
-        return _with_device(policy, mac, replace(policy.device(mac), blocked=True, until=until))
+        present = policy.device(mac)
+        if present.blocked and _outlasts(present.until, until):
+            return policy
+        return _with_device(policy, mac, replace(present, blocked=True, until=until))
 
     return change
 
@@ -48,10 +59,16 @@ def _same_target(one: Rule, other: Rule) -> bool:
 
 
 def set_rule(mac: Mac | None, rule: Rule) -> Change:
-    """Put a rule in the place of those with the same target, for a device or for everyone."""
+    """Put a rule in the place of those with the same target, for a device or for everyone.
+
+    One that does the same for longer stands.
+    """
 
     def put(rules: Sequence[Rule]) -> tuple[Rule, ...]:
         others = tuple(r for r in rules if not _same_target(r, rule))
+        former = [r for r in rules if _same_target(r, rule)]
+        if len(former) == 1 and former[0].action == rule.action and _outlasts(former[0].until, rule.until):
+            return tuple(rules)
         return tuple(rules) if rule in rules and len(others) == len(rules) - 1 else (*others, rule)
 
     return _edit_rules(mac, put)

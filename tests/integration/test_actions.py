@@ -81,13 +81,33 @@ async def test_blocking_devices_says_what_has_changed(hass: HomeAssistant, ids: 
         ids["hue"]: {"name": "Philips-hue", "changed": True, "until": None},
         ids["camera"]: {"name": "camera", "changed": False, "until": None},
     }
-    answer = await call(hass, "block_device", ids["hue"], duration={"hours": 1})
-    until = datetime.fromisoformat(answer["devices"][ids["hue"]]["until"])
-    assert abs(until - datetime.now(UTC) - timedelta(hours=1)) < timedelta(seconds=5)
     answer = await call(hass, "unblock_device", ids["hue"])
     assert answer["devices"][ids["hue"]]["changed"]
     answer = await call(hass, "unblock_device", ids["hue"])
     assert not answer["devices"][ids["hue"]]["changed"]
+
+
+async def test_a_block_for_a_while_takes_nothing_from_a_longer_one(
+    hass: HomeAssistant, ids: dict[str, str]
+) -> None:
+    async def block(device: str, **duration: int) -> tuple[bool, timedelta | None]:
+        answer = (await call(hass, "block_device", ids[device], duration=duration))["devices"][ids[device]]
+        until = answer["until"] and datetime.fromisoformat(answer["until"]) - datetime.now(UTC)
+        return answer["changed"], until and timedelta(hours=round(until / timedelta(hours=1), 2))
+
+    assert await block("hue", hours=2) == (True, timedelta(hours=2))
+    assert await block("hue", hours=1) == (False, timedelta(hours=2))
+    assert await block("hue", hours=3) == (True, timedelta(hours=3))
+    await call(hass, "block_device", ids["camera"])
+    assert await block("camera", hours=1) == (False, None)
+    about = {"destination": "meethue.com"}
+    await call(hass, "block_destination", ids["hue"], **about)
+    answer = await call(hass, "block_destination", ids["hue"], **about, duration={"hours": 1})
+    assert not answer["devices"][ids["hue"]]["changed"]
+    assert answer["devices"][ids["hue"]]["destinations"][0]["until"] is None
+    await call(hass, "allow_destination", ids["hue"], **about, duration={"hours": 1})
+    answer = await call(hass, "block_destination", ids["hue"], **about, duration={"hours": 1})
+    assert answer["devices"][ids["hue"]]["changed"]
 
 
 async def test_blocking_destinations_says_who_shares_their_addresses(

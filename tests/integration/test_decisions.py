@@ -1,5 +1,6 @@
 """Decisions: who made which rule, what must stay reachable, what ends by itself."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
@@ -75,6 +76,18 @@ async def test_what_a_user_confirms_is_the_users(coordinator: SpinCoordinator) -
     assert await enforce([BLOCK_HUE], BY_USER) == []
     assert coordinator.rulings.of(HUE, None) == BY_USER
     assert coordinator.rulings.automatic(HUE) == []
+
+
+async def test_what_is_decided_before_the_gateway_has_said_what_holds(
+    hass: HomeAssistant, coordinator: SpinCoordinator, gateway: Gateway
+) -> None:
+    coordinator.policy.reset()
+    deciding = asyncio.create_task(coordinator.decisions.enforce([BLOCK_HUE], BY_REACTION))
+    await asyncio.sleep(0.01)
+    assert not deciding.done()
+    gateway.policy_state()
+    assert await deciding == [BLOCK_HUE]
+    assert coordinator.is_blocked(HUE)
 
 
 async def test_whoever_sees_a_block_sees_who_made_it(coordinator: SpinCoordinator) -> None:

@@ -61,8 +61,8 @@ async def enforce(coordinator: SpinCoordinator, mac: Mac, allowed: Allowed, user
     await coordinator.decisions.check_device(mac)
     former = coordinator.study.record(mac).mud
     lifted = together([_lift(mac, former)] if former is not None and former.enforced else [])
-    state = coordinator.policy.state
-    ruled = {rule.target for rule in lifted(state.policy).device(mac).destinations} if state else set()
+    present = lifted(await coordinator.present_policy())
+    ruled = {rule.target for rule in present.device(mac).destinations}
     rules = [rule for rule in rules_of(allowed) if rule.target not in ruled]
     await coordinator.change_policy(together([lifted, *(set_rule(mac, rule) for rule in rules)]))
     for rule in rules:
