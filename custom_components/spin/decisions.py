@@ -111,7 +111,7 @@ class Decisions:
         if ruling.by == AUTOMATIC:
             ruled = self._standing(before)
             decisions = [decision for decision in decisions if decision.about not in ruled]
-        await self._check(decisions)
+        await self.check(decisions)
         changes = {decision: self._change(decision) for decision in decisions}
         user = await self._name_of(ruling.user_id)
         under_way = [(decision, ruling) for decision in decisions]
@@ -130,9 +130,10 @@ class Decisions:
 
     async def check_device(self, mac: Mac) -> None:
         """Refuse to cut a device off that must stay reachable; raises ServiceValidationError."""
-        await self._check([Decision("block", mac)])
+        await self.check([Decision("block", mac)])
 
-    async def _check(self, decisions: Sequence[Decision]) -> None:
+    async def check(self, decisions: Sequence[Decision]) -> None:
+        """Refuse to block what must stay reachable; raises ServiceValidationError."""
         blocks = [decision for decision in decisions if decision.kind == "block"]
         if not blocks:
             return
