@@ -16,6 +16,7 @@ from gateway_agent.config import Config
 from gateway_agent.firewall.enforcement import Enforcement
 from gateway_agent.firewall.store import PolicyStore
 from gateway_agent.leases import LeaseFile
+from gateway_agent.ledger import names_file
 from gateway_agent.ledger.ledger import Ledger
 from gateway_agent.ledger.names import NameTable
 from gateway_agent.logs import fields
@@ -46,7 +47,9 @@ class Agent:
         self._started = self._told_until = time.time()
         self._platform = make_platform(config, self._observe)
         platform = self._platform
-        names = NameTable()
+        names = self._names = NameTable()
+        self._names_file = config.runtime_directory / "names"
+        names_file.load(self._names_file, names, self._started)
         if platform.firewall is not None:
             platform.firewall.lookups = lambda: names.lookups(time.time())
         self._ledger = Ledger(
@@ -95,6 +98,7 @@ class Agent:
             await self._work()
         finally:
             self._platform.close(time.time())
+            names_file.save(self._names_file, self._names, time.time())
         _LOG.info("stopped")
 
     def stop(self) -> None:

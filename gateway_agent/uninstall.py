@@ -44,7 +44,7 @@ def _remove_files(config: Config) -> bool:
     store = PolicyStore(config.state_directory / "policy.json")
     try:
         store.remove()
-        for name in ("counters", "counters.new"):
+        for name in ("counters", "counters.new", "names", "names.new"):
             (config.runtime_directory / name).unlink(missing_ok=True)
     except OSError as error:
         return not _say(f"files: {error.filename}: {error.strerror}", failed=True)

@@ -3,6 +3,7 @@
 Where it looked up nothing that could be heard, the name that it asked a TLS server for, for that port only.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -19,6 +20,15 @@ _TCP = 6
 
 _Key = bytes
 """A remote address; for the name of a TLS server, followed by the port in two bytes."""
+
+
+Entry = tuple[Mac, str, str, str, float]
+"""Device, key in hexadecimal digits, name, source, until when."""
+
+_KEY_SIZES = (4, 4 + 2, 16, 16 + 2)
+_SOURCES = ("dns", "tls")
+_MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_TEXT = re.compile("[ -~]{1,1024}")
 
 
 class Name(NamedTuple):
@@ -94,6 +104,34 @@ class NameTable:
         """Drop everything that this device looked up."""
         for address in self._devices.pop(mac, {}):
             del self._order[mac, address]
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._devices.clear()
+        self._order.clear()
+
+    def dump(self, now: float) -> Iterator[Entry]:
+        """Yield what is known and not over, the oldest first, for `restore`."""
+        for mac, key in self._order:
+            (name, source), until = self._devices[mac][key]
+            if until >= now:
+                yield mac, key.hex(), name, source, until
+
+    def restore(self, entries: object, now: float) -> None:
+        """Learn what an earlier run has dumped; raises ValueError or TypeError where it has not."""
+        if not isinstance(entries, list):
+            raise TypeError("no list of names")
+        for mac, key, name, source, until in entries:
+            found = bytes.fromhex(key)
+            if not (
+                _MAC.fullmatch(mac)
+                and len(found) in _KEY_SIZES
+                and _TEXT.fullmatch(name)
+                and source in _SOURCES
+            ):
+                raise ValueError(f"no name of a device: {mac!r} {key!r} {name!r} {source!r}")
+            if until >= now:
+                self._put(mac, (found,), _Known(Name(name, source), float(until)))
 
     def _put(self, mac: Mac, keys: Sequence[_Key], known: _Known) -> None:
         addresses = self._devices.setdefault(mac, {})

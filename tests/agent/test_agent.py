@@ -142,6 +142,16 @@ async def test_traffic_becomes_flows_under_the_name_that_was_looked_up(site: Sit
         assert said["lookups"] == []
 
 
+async def test_what_goes_on_over_a_restart_keeps_its_name(site: Site, ear: Ear) -> None:
+    async with site.agent() as running:
+        await wait(ear, "status")
+        running.platform.observe(Answer(LAN, "ws.example", (REMOTE,), 60, True, time.time()))
+    async with site.agent() as running:
+        running.platform.happen(WEB, sent_bytes=7, sent_packets=1, first=time.time(), last=time.time())
+        said = await wait(ear, f"device/{MAC}/flows", lambda heard: heard.json["counters"]["sent_bytes"] == 7)
+        assert [row["name"] for row in said["destinations"]] == ["ws.example"]
+
+
 async def test_a_first_contact_is_told_within_a_second(site: Site, ear: Ear) -> None:
     async with site.agent(interval=300) as running:
         await wait(ear, f"device/{OTHER}/flows")

@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.conftest import Loop
 from tests.home.home import Meter
 from tests.home.household import CAMERA, HUE
-from tests.home.traffic import Background, echo, transfer
+from tests.home.traffic import Background, echo, look_up, transfer
 
 pytestmark = pytest.mark.root
 
@@ -93,6 +93,25 @@ def test_totals_stay_exact_across_an_agent_s_restart(loop: Loop) -> None:
     assert traffic.count > 100
     assert len({message["epoch"] for message in loop.reader.flows[HUE.mac]}) == 2
     assert_equal_in_the_end(loop, "hue", HUE.mac)
+
+
+def test_what_a_device_has_looked_up_is_known_after_an_agent_s_restart(loop: Loop) -> None:
+    look_up(loop.hue, "ws.meethue.com", 4)
+    transfer(loop.hue, "198.51.100.7", UPLOAD, DOWNLOAD)
+    loop.reader.wait(lambda: "ws.meethue.com" in loop.reader.names(HUE.mac), "the name is told")
+    loop.agent.stop()
+    loop.agent.start()
+    loop.wait_online()
+    epoch = loop.reader.retained["info"]["epoch"]
+    transfer(loop.hue, "198.51.100.7", UPLOAD, DOWNLOAD)
+
+    def told() -> set[str | None]:
+        messages = [message for message in loop.reader.flows[HUE.mac] if message["epoch"] == epoch]
+        rows = [row for message in messages for row in message["destinations"]]
+        return {row["name"] for row in rows if row["address"] == "198.51.100.7"}
+
+    loop.reader.wait(told, "it is told after the restart")
+    assert told() == {"ws.meethue.com"}
 
 
 def test_totals_stay_exact_across_a_broker_s_restart(loop: Loop) -> None:
