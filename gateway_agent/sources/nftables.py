@@ -182,7 +182,7 @@ class NftablesSource:
                 self._note_request(observation)
             elif not isinstance(observation, FirstContact):
                 observe(observation)
-            elif not self._known(observation.flow):
+            elif self._is_news(observation.flow):
                 self._note_contact(observation)
                 observe(observation)
         if backlog and not self._logged.awaited:
@@ -195,9 +195,12 @@ class NftablesSource:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
                 self._loop.call_soon_threadsafe(self.deliver)
 
-    def _known(self, flow: Flow) -> bool:
-        counters = self._families["4" if len(flow.lan) == 4 else "6"]  # noqa: PLR2004  # bytes of an address
-        return counters.key(flow) in counters
+    def _is_news(self, flow: Flow) -> bool:
+        """Whether nobody was told of the flow: a reading may have met it before its first packet came here."""
+        version = "4" if len(flow.lan) == 4 else "6"  # noqa: PLR2004  # bytes of an address
+        counters = self._families[version]
+        key = counters.key(flow)
+        return key not in counters or key in self._untold[version] or key in counters.born()
 
     def _note_contact(self, contact: FirstContact) -> None:
         if len(self._contacts) >= _MAX_CONTACTS:

@@ -590,6 +590,33 @@ def test_first_contacts_tell_device_and_time_once(lab: Lab, attached: Attached) 
     assert told.connections == 3
 
 
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_contact_that_a_reading_was_quicker_than_is_told_once(
+    lab: Lab, attached: Attached, version: int
+) -> None:
+    """The kernel keeps a logged packet for up to 200 ms: what reads meanwhile has the flow already."""
+    family, remote = (socket.AF_INET, lab.remote4) if version == 4 else (socket.AF_INET6, lab.remote6)
+    device = lab.devices[0]
+    flow = flow_of(device, remote, UDP, 4000)
+    counters = attached.source._families[str(version)]
+    with device.socket(family, socket.SOCK_DGRAM) as client:
+        client.sendto(b"x", (remote, 4000))
+        attached.totals.read()
+        assert counters.key(flow) in counters
+        assert contacts_with(attached, flow) == 0
+        attached.wait(lambda: contacts_with(attached, flow) == 1)
+        attached.totals.read()
+        client.sendto(b"x", (remote, 4000))
+        time.sleep(0.3)
+        attached.totals.read()
+    assert contacts_with(attached, flow) == 1
+    assert attached.totals.of(device, remote, UDP, 4000).sent_packets == 2
+
+
+def contacts_with(attached: Attached, flow: Flow) -> int:
+    return sum(isinstance(one, FirstContact) and one.flow == flow for one in attached.observed)
+
+
 def test_a_flow_is_not_told_before_its_name(lab: Lab, attached: Attached) -> None:
     """However often is read: when traffic is told, the answer before it has been observed."""
     device = lab.devices[0]
