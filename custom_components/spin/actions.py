@@ -203,10 +203,11 @@ async def _user_name(call: ServiceCall) -> str | None:
 async def accept_all(call: ServiceCall) -> ServiceResponse:
     """Say that all that is new is fine."""
     answers: Answers = {}
-    user = await _user_name(call)
-    for coordinator, device_id, device in meant(await targets_to_change(call)):
-        accepted = coordinator.accept_all(device, by=USER, user=user)
-        answers[device_id] = {"name": coordinator.registry.name(device.mac), "accepted": accepted}
+    for coordinator, each in (await targets_to_change(call)).items():
+        chosen = list(meant({coordinator: each}))
+        counts = await coordinator.accept_all([device for _, _, device in chosen], _ruling(call))
+        for (_, device_id, device), accepted in zip(chosen, counts, strict=True):
+            answers[device_id] = {"name": coordinator.registry.name(device.mac), "accepted": accepted}
     return {"devices": answers}
 
 

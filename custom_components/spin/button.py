@@ -1,6 +1,6 @@
 """Buttons: all that is new is fine, and begin to learn anew."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import override
 
@@ -12,16 +12,20 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .coordinator import SpinConfigEntry, SpinCoordinator
 from .device import Device
 from .entity import DeviceEntity
-from .rulings import USER
+from .rulings import USER, Ruling
 
 PARALLEL_UPDATES = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceButtonDescription(ButtonEntityDescription):
-    """A button of a device; `press` gets the name of the user, where that is known."""
+    """A button of a device; `press` gets who presses it."""
 
-    press: Callable[[SpinCoordinator, Device, str | None], object]
+    press: Callable[[SpinCoordinator, Device, Ruling], Awaitable[object]]
+
+
+async def _restart_learning(coordinator: SpinCoordinator, device: Device, _ruling: Ruling) -> None:
+    coordinator.roster.restart_learning(device)
 
 
 BUTTONS = (
@@ -29,13 +33,13 @@ BUTTONS = (
         key="accept_all",
         translation_key="accept_all",
         entity_category=EntityCategory.CONFIG,
-        press=lambda coordinator, device, user: coordinator.accept_all(device, by=USER, user=user),
+        press=lambda coordinator, device, ruling: coordinator.accept_all([device], ruling),
     ),
     DeviceButtonDescription(
         key="restart_learning",
         translation_key="restart_learning",
         entity_category=EntityCategory.CONFIG,
-        press=lambda coordinator, device, _user: coordinator.roster.restart_learning(device),
+        press=_restart_learning,
     ),
 )
 
@@ -74,8 +78,5 @@ class DeviceButton(DeviceEntity, ButtonEntity):
     @override
     async def async_press(self) -> None:
         """Take the user at their word."""
-        user = None
-        if self._context is not None and self._context.user_id is not None:
-            known = await self.hass.auth.async_get_user(self._context.user_id)
-            user = known.name if known else None
-        self.entity_description.press(self.coordinator, self.device, user)
+        user_id = self._context.user_id if self._context else None
+        await self.entity_description.press(self.coordinator, self.device, Ruling(USER, user_id))

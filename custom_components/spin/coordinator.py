@@ -40,7 +40,7 @@ from .presence import Presence
 from .registry import Registry
 from .roster import Roster
 from .rules import Change, share_rules
-from .rulings import Rulings
+from .rulings import Ruling, Rulings
 from .study.study import Study
 from .wire import parse_device, parse_flows, parse_mac, parse_policy, parse_policy_state
 
@@ -353,9 +353,18 @@ class SpinCoordinator:
         await self.present_policy()
         await self.policy.change(change)
 
+    async def accept_all(self, devices: Sequence[Device], ruling: Ruling) -> list[int]:
+        """Take note that the user allows all that is new for devices; return how many that were for each.
+
+        Raises:
+            PolicyError: one that waits to be let in is still blocked, and nothing has changed
+        """
+        await self.judgement.let_in(devices, ruling)
+        user = await self.decisions.name_of(ruling.user_id)
+        return [self._accept_all(device, by=ruling.by, user=user) for device in devices]
+
     @callback
-    def accept_all(self, device: Device, *, by: str, user: str | None = None) -> int:
-        """Take note that the user allows all that is new for a device; return how many that were."""
+    def _accept_all(self, device: Device, *, by: str, user: str | None) -> int:
         accepted = device.destinations.accept_all()
         if accepted:
             device.journal.add("accepted_all", time.time(), by=by, user=user)

@@ -113,7 +113,7 @@ class Decisions:
             decisions = [decision for decision in decisions if decision.about not in ruled]
         await self.check(decisions)
         changes = {decision: self._change(decision) for decision in decisions}
-        user = await self._name_of(ruling.user_id)
+        user = await self.name_of(ruling.user_id)
         under_way = [(decision, ruling) for decision in decisions]
         self._under_way += under_way
         try:
@@ -177,7 +177,8 @@ class Decisions:
         device.journal.add(kind, time.time(), **data)
         device.changed()
 
-    async def _name_of(self, user_id: str | None) -> str | None:
+    async def name_of(self, user_id: str | None) -> str | None:
+        """Return what a user is called, as far as they are known."""
         user = await self._hass.auth.async_get_user(user_id) if user_id else None
         return user.name if user else None
 

@@ -7,12 +7,14 @@ import pytest
 from gateway_double import CAMERA, HUE, START, Broker, Gateway, flows, row
 from homeassistant.components import persistent_notification
 from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNAVAILABLE, STATE_UNKNOWN
-from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.core import Context, Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
+from custom_components.spin.destinations import ALLOWED, NEW
 from custom_components.spin.device import Device
+from custom_components.spin.policy import PolicyError
 
 ATTENTION = "binary_sensor.philips_hue_needs_attention"
 NOTIFY = "notify"
@@ -699,17 +701,62 @@ async def test_the_switch_accepts_as_well(
 
 @pytest.mark.parametrize("options", [{"learning": {"new_devices": "block"}}])
 async def test_accepted_but_the_gateway_refuses(
-    hass: HomeAssistant, gateway: Gateway, spin: MockConfigEntry, caplog: pytest.LogCaptureFixture
+    hass: HomeAssistant, gateway: Gateway, spin: MockConfigEntry, hass_admin_user: MockUser
 ) -> None:
     gateway.device()
+    gateway.flows(row())
     await settle(hass)
+    (device,) = spin.runtime_data.devices.values()
+    (known,) = device.destinations
+    known.verdict = NEW
+
+    async def accept(domain: str, action: str, entity_id: str) -> None:
+        await hass.services.async_call(
+            domain,
+            action,
+            {"entity_id": entity_id},
+            blocking=True,
+            context=Context(user_id=hass_admin_user.id),
+        )
+
+    ways = (
+        ("button", "press", "button.philips_hue_accept_all_destinations"),
+        ("spin", "accept_all", "switch.philips_hue_block"),
+        ("spin", "accept_all", "binary_sensor.home_gateway_connectivity"),
+    )
     gateway.refuses = "revision"
+    for way in ways:
+        with pytest.raises(PolicyError, match="refuse"):
+            await accept(*way)
+        await settle(hass)
+        assert is_blocked(gateway)
+        assert hass.states.get(ATTENTION).state == "on"  # type: ignore[union-attr]
+        assert known.verdict == NEW
+        assert device.judged.awaits_acceptance
+        assert len(notices(hass)) == 1
+    gateway.refuses = None
+    await accept(*ways[1])
+    assert not is_blocked(gateway)
+    assert hass.states.get(ATTENTION).state == "off"  # type: ignore[union-attr]
+    assert known.verdict == ALLOWED
+    assert notices(hass) == []
+    told = {entry.kind: entry.data for entry in device.journal.entries()[0]}
+    assert told["device_unblocked"]["user"] == told["accepted_all"]["user"] == hass_admin_user.name
+
+
+@pytest.mark.parametrize("options", [{"learning": {"new_devices": "block"}}])
+async def test_accepted_where_nothing_can_be_blocked(
+    hass: HomeAssistant, gateway: Gateway, spin: MockConfigEntry
+) -> None:
+    gateway.info(capabilities=["names"])
+    gateway.device()
+    await settle(hass)
+    (device,) = spin.runtime_data.devices.values()
+    assert device.judged.awaits_acceptance
     await hass.services.async_call(
         "button", "press", {"entity_id": "button.philips_hue_accept_all_destinations"}, blocking=True
     )
-    await settle(hass)
-    assert is_blocked(gateway)
-    assert "still blocked" in caplog.text
+    assert not device.judged.awaits_acceptance
 
 
 # Experiments and listeners

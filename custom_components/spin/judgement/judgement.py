@@ -186,22 +186,24 @@ class Judgement:
                 judged.awaits_acceptance = False
             judged.was_blocked = self._home.is_blocked(device.mac)
 
+    async def let_in(self, devices: Sequence[Device], ruling: Ruling) -> None:
+        """Unblock those of the devices that wait for that; returns when it is enforced.
+
+        Raises:
+            PolicyError: it is not, and they still wait
+        """
+        waiting = [device for device in devices if device.judged.awaits_acceptance]
+        # A gateway that only observes has not blocked them.
+        if waiting and self._home.can_block:
+            unblocks = [Decision("unblock", device.mac) for device in waiting]
+            await self._home.decisions.enforce(unblocks, ruling)
+
     @callback
     def accepted(self, device: Device) -> None:
         """Take note that the user finds fine what there is of a device."""
         judged = device.judged
-        judged.scan.unseen = judged.flood.unseen = False
+        judged.scan.unseen = judged.flood.unseen = judged.awaits_acceptance = False
         self._notices.dismiss(self._home.registry.device_id(device.mac))
-        if judged.awaits_acceptance:
-            judged.awaits_acceptance = False
-            if self._home.is_blocked(device.mac):
-                self._home.entry.async_create_task(self._hass, self._let_in(device), "spin let in")
-
-    async def _let_in(self, device: Device) -> None:
-        try:
-            await self._home.decisions.enforce([Decision("unblock", device.mac)], Ruling("user"))
-        except HomeAssistantError as err:
-            _LOGGER.warning("A device that was accepted is still blocked: %s", err)
 
     def needs_attention(self, device: Device) -> bool:
         """Return whether the user has something to decide about a device."""
