@@ -413,7 +413,6 @@ export class FakeServer implements Connection {
     return {
       ...(pair.host ? pair : whole),
       device_name: device.name,
-      host: pair.host ?? pair.group,
       flags: flagsOf(hosts),
       block: isBlocked
         ? { by: "user", user: "Anna", since: NOW - 600, until: NOW + 3600, rule: pair.group }

@@ -43,6 +43,7 @@ export class Actor {
   }
 
   ask(ask: Ask): void {
+    if (this.busy) return;
     this.failure = "";
     const { action, devices, destination } = ask;
     const deed = { action, devices, ...(destination === undefined ? {} : { destination }) };
@@ -66,7 +67,8 @@ export class Actor {
       await hass.callService("select", "select_option", { option }, { entity_id }, false);
       this.say(this.stage.words.t("done_reaction"));
     } catch (error) {
-      this.say(this.stage.words.t("failed_action", { reason: reason(error) }), null, true);
+      const { words } = this.stage;
+      this.say(words.t("failed_action", { reason: reason(error, words) }), null, true);
     }
   }
 
@@ -107,7 +109,7 @@ export class Actor {
       await perform(stage.hass, deed);
       this.succeeded(deed, undoable);
     } catch (error) {
-      this.failure = reason(error);
+      this.failure = reason(error, stage.words);
       if (!this.isTold()) this.say(stage.words.t("failed_action", { reason: this.failure }), null, true);
     }
     this.busy = false;

@@ -14,7 +14,7 @@ export class SpinCard extends View {
   constructor() {
     super(css`
       ha-card {
-        overflow: hidden;
+        overflow: clip;
       }
     `);
   }

@@ -29,6 +29,6 @@ export function check(config: Config): Config {
   if (view !== undefined && !MODES.includes(view)) throw new Error(`view: ${MODES.join(", ")}`);
   if (rows !== undefined && !(Number.isInteger(rows) && rows >= MIN_ROWS && rows <= MAX_ROWS))
     throw new Error(`rows: ${MIN_ROWS}-${MAX_ROWS}`);
-  if (device && destination) throw new Error("device, destination: 1");
+  if (device && destination) throw new Error("Choose a device or a destination, not both.");
   return config;
 }

@@ -24,7 +24,7 @@ export class Confirm {
     const { what, busy, error } = this;
     const { words } = this.stage;
     const { action, name, destination, group, shares } = what;
-    const values = { device: plain(name), destination: plain(destination ?? "") };
+    const values = { device: name, destination: plain(destination ?? "") };
     const block = isBlock(action);
     const scope = (value: string, key: Text) =>
       html`<label
@@ -73,7 +73,7 @@ export class Confirm {
         </div>
         <div class="buttons end">
           <button type="button" ?disabled=${busy} @click=${closeDialog}>${words.t("cancel")}</button>
-          <button class=${block ? "danger" : "main"} ?disabled=${busy}>${words.t(`do_${action}`)}</button>
+          <button class=${block ? "danger" : "main"}>${words.t(`do_${action}`)}</button>
         </div>
       </form>
     </dialog>`;
@@ -94,7 +94,7 @@ export class Confirm {
       });
     } catch (error) {
       this.busy = false;
-      this.error = reason(error);
+      this.error = reason(error, this.stage.words);
     }
     this.stage.draw();
   };

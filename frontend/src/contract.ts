@@ -286,7 +286,6 @@ export interface Evidence {
 
 export interface Details extends Pair {
   device_name: string;
-  host: string;
   flags: number;
   block: Block | null;
   at: number;

@@ -17,7 +17,7 @@ export type Action =
 export interface Ask {
   action: Action;
   devices: string[];
-  /** Of the device, or how many there are. */
+  /** Of the device, fit to be shown, or how many there are. */
   name: string;
   destination?: string;
   /** The registrable domain, where the destination is one name of it. */

@@ -45,7 +45,7 @@ export class DetailsDialog {
         this.details = await this.stage.hass.connection.sendMessagePromise<Details>(request);
         this.error = "";
       } catch (error) {
-        this.error = reason(error);
+        this.error = reason(error, this.stage.words);
       }
       this.stage.draw();
     }
@@ -71,7 +71,7 @@ export class DetailsDialog {
 
   private facts(details: Details): unknown {
     const { words, window } = this.stage;
-    const { total, hosts, block, protocol, name_source } = details;
+    const { total, hosts, block, protocol, name_source, group } = details;
     const both = (counts: { sent: number; received: number }) =>
       words.t("both_ways", { sent: words.bytes(counts.sent), received: words.bytes(counts.received) });
     const facts: [term: string, value: string][] = [
@@ -91,7 +91,11 @@ export class DetailsDialog {
       [words.t("first_seen"), words.moment(details.first)],
       [words.t("last_seen"), words.moment(details.last)],
       [words.t("name_source"), words.named("source", name_source ?? "none")],
-      [words.t("other_names"), plainList(details.names.filter((name) => name !== details.host))],
+      // Of a whole group the table below has them.
+      [
+        words.t("also_of", { group: plain(group) }),
+        plainList(details.host ? details.names.filter((name) => name !== details.host) : []),
+      ],
       [words.t("also"), plainList(details.also.map(([, name]) => name))],
     ];
     return html`<ul class="reasons">
@@ -151,19 +155,19 @@ export class DetailsDialog {
   private buttons(details: Details): unknown {
     const { stage } = this;
     const { words, may, busy, failure } = stage;
-    const { flags, block, device, host, group } = details;
+    const { flags, block, device, group, host = group } = details;
     const can = stage.can(device);
     const ask = (action: Action) =>
       stage.ask({
         action,
         devices: [device],
-        name: details.device_name,
+        name: plain(details.device_name),
         destination: action === "unblock_destination" ? (block?.rule ?? host) : host,
         group,
-        shares: details.shares,
+        ...(action === "block_destination" ? { shares: details.shares } : {}),
       });
     const button = (action: Action, style: string, enforced = true) =>
-      html`<button class=${style} ?disabled=${!may || busy || (enforced && !can)} @click=${() => ask(action)}>
+      html`<button class=${style} ?disabled=${!may || (enforced && !can)} @click=${() => ask(action)}>
         ${words.t(`do_${action}`)}
       </button>`;
     return html`<div class="buttons">
@@ -178,7 +182,11 @@ export class DetailsDialog {
                 : button("unblock_destination", "main")
         }
         ${button("forget_destination", "plain", false)}
-        <button class="plain" @click=${() => stage.page(device)}>${words.t("device_page")}</button>
+        ${
+          may
+            ? html`<button class="plain" @click=${() => stage.page(device)}>${words.t("device_page")}</button>`
+            : nothing
+        }
       </div>
       <div role="status">
         ${busy ? words.t("waiting") : nothing}

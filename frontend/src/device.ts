@@ -11,7 +11,7 @@ import { plain, type Words } from "./words";
 
 /** In words: blocked by whom and until when. */
 export function blockText(words: Words, { by, user, until }: Block): string {
-  const text = words.named("blocked_by", by, { user: plain(user ?? words.t("somebody")) });
+  const text = words.named("blocked_by", by, { user: user ? plain(user) : words.t("somebody") });
   return until ? `${text} ${words.t("until", { time: words.moment(until) })}` : text;
 }
 
@@ -25,16 +25,16 @@ export function deviceHead(stage: Stage, device: DeviceFocus, react: (option: st
   const { words, may, phone } = stage;
   const { learning, block, reaction } = device;
   const facts = [
-    [device.manufacturer, device.model].filter(Boolean).join(" "),
-    device.firmware && words.t("firmware", { version: device.firmware }),
-    device.area,
+    plain([device.manufacturer, device.model].filter(Boolean).join(" ")),
+    device.firmware && words.t("firmware", { version: plain(device.firmware) }),
+    plain(device.area ?? ""),
     device.addresses[0],
   ];
-  const ask = (action: Action) => () => stage.ask({ action, devices: [device.id], name: device.name });
+  const ask = (action: Action) => () => stage.ask({ action, devices: [device.id], name: plain(device.name) });
   const internet = html`<button
       role="switch"
       aria-checked=${!!block}
-      ?disabled=${!may || stage.busy || !stage.can(device.id)}
+      ?disabled=${!may || !stage.can(device.id)}
       @click=${ask(block ? "unblock_device" : "block_device")}>
       ${words.t("block_internet")}<span class="knob"></span>
     </button>
@@ -42,7 +42,7 @@ export function deviceHead(stage: Stage, device: DeviceFocus, react: (option: st
   const first = html`<div class="device"><div class="buttons">${internet}</div></div>`;
   const rest = html`<div class="device">
     <p class="facts dim">
-      ${facts.map((fact) => (fact ? html`<bdi>${plain(fact)}</bdi>` : nothing))}
+      ${facts.map((fact) => (fact ? html`<bdi>${fact}</bdi>` : nothing))}
       ${
         learning.state === "learning"
           ? html`<span
@@ -76,10 +76,10 @@ export function deviceHead(stage: Stage, device: DeviceFocus, react: (option: st
       )}
       ${
         may
-          ? html`<button class="plain" @click=${() => openStudies(stage, device)}>${words.t("studies")}</button>`
+          ? html`<button class="plain" @click=${() => openStudies(stage, device)}>${words.t("studies")}</button>
+              <button class="plain" @click=${() => stage.page(device.id)}>${words.t("device_page")}</button>`
           : nothing
       }
-      <button class="plain" @click=${() => stage.page(device.id)}>${words.t("device_page")}</button>
     </div>
     ${chart(words, device.chart)}
   </div>`;

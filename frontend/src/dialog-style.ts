@@ -162,6 +162,17 @@ export const dialogStyle = css`
     gap: 10px;
     margin-bottom: 12px;
   }
+  .destination {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 8px 16px;
+    align-items: center;
+    margin-bottom: 12px;
+  }
+  .destination p {
+    flex: 1 1 240px;
+    overflow-wrap: anywhere;
+  }
   .facts {
     display: flex;
     flex-wrap: wrap;

@@ -1,6 +1,6 @@
 /** The form of the card's configuration, drawn by Home Assistant. */
 
-import { check, MAX_ROWS, MIN_ROWS, MODES } from "./config";
+import { MAX_ROWS, MIN_ROWS, MODES } from "./config";
 import { WINDOWS } from "./contract";
 import type { Hass } from "./hass";
 import type { Text } from "./texts";
@@ -36,6 +36,5 @@ export async function form(hass: Hass): Promise<Record<string, unknown>> {
     ],
     computeLabel: ({ name }: Field) => words.named("editor", name),
     computeHelper: ({ name }: Field) => words.named("editor", `${name}_help`, {}, "") || undefined,
-    assertConfig: check,
   };
 }

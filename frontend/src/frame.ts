@@ -2,7 +2,7 @@
 
 import { html, nothing } from "lit/html.js";
 import type { Config, Mode } from "./config";
-import { Flag, WINDOWS, type DestinationFocus, type Gateway, type Window } from "./contract";
+import { WINDOWS, type Gateway, type Window } from "./contract";
 import { hostName } from "./host";
 import { icon } from "./icons";
 import type { Picture } from "./model";
@@ -21,7 +21,6 @@ interface Shown extends Stage {
   readonly isFixed: boolean;
 }
 
-const MOST_NAMES = 8;
 /** Problems of a gateway that make the picture wrong or a block impossible; others are small print. */
 const GRAVE = new Set([
   "accounting_off",
@@ -60,7 +59,7 @@ export function head(
   const { words, picture, target, config } = view;
   const on = picture?.focus;
   const title = !on
-    ? plain(config.title || words.t("whole_home"))
+    ? config.title || words.t("whole_home")
     : on.kind === "device"
       ? html`<bdi>${plain(on.name)}</bdi>`
       : hostName(on.group);
@@ -125,39 +124,18 @@ export function summary(
     data: words.bytes(summary.sent + summary.received),
   };
   const key = !focus ? "summary" : focus.kind === "device" ? "summary_device" : "summary_destination";
+  // Of a device without Internet everything is blocked, and that is said beside its switch.
+  const isCut = focus?.kind === "device" && focus.block;
   return html`<div class="summary">
     <p>${words.t(key, values)}</p>
     <div class="buttons">
       ${(["new", "blocked", "failed"] as const).map((name) =>
-        only && summary[name]
+        only && summary[name] && !(isCut && name === "blocked")
           ? html`<button class="chip ${name}" @click=${() => only(name)}>
               ${icon(name)} ${words.n(name, summary[name])}
             </button>`
           : nothing,
       )}
-    </div>
-  </div>`;
-}
-
-export function destinationHead(view: Shown, { links, groups }: Picture, focus: DestinationFocus): unknown {
-  const { words } = view;
-  const devices = links.map((link) => link.device);
-  const isBlocked = groups.some((row) => row.key === focus.group && row.flags & Flag.blocked);
-  const action = isBlocked ? "unblock_destination" : "block_destination";
-  const can = view.may && !view.busy && devices.length && devices.every((device) => view.can(device));
-  const ask = () =>
-    view.ask({ action, devices, name: words.n("devices", devices.length), destination: focus.group });
-  return html`<div class="destination">
-    <p class="dim">
-      ${focus.names
-        .slice(0, MOST_NAMES)
-        .map((name, index) => html`${index ? ", " : ""}<bdi dir="ltr">${plain(name)}</bdi>`)}
-      ${focus.names.length > MOST_NAMES ? "…" : ""}
-    </p>
-    <div class="buttons">
-      <button class=${isBlocked ? "main" : "danger"} ?disabled=${!can} @click=${ask}>
-        ${isBlocked ? words.t("do_unblock_destination") : words.n("block_for_all", devices.length)}
-      </button>
     </div>
   </div>`;
 }

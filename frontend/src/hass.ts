@@ -1,5 +1,7 @@
 /** The part of Home Assistant's `hass` object that the card uses, and what it takes from the page. */
 
+import type { Words } from "./words";
+
 export interface Connection {
   subscribeMessage<T>(
     callback: (message: T) => void,
@@ -67,8 +69,9 @@ export function navigate(path: string): void {
   window.dispatchEvent(new CustomEvent("location-changed", { detail: { replace: false } }));
 }
 
-/** What a failed request says to a person: the server's translated text. */
-export function reason(error: unknown): string {
+/** What a failed request says to a person: the server's translated text; of a lost connection there is a number. */
+export function reason(error: unknown, words: Words): string {
+  if (typeof error === "number") return words.t("connection_lost");
   const message = (error as { message?: unknown } | null)?.message;
   return typeof message === "string" && message ? message : String(error);
 }

@@ -4,6 +4,7 @@ import { dialogStyle } from "./dialog-style";
 import { tableStyle } from "./table-style";
 
 export { Confirm } from "./confirm";
+export { destinationHead } from "./destination";
 export { DetailsDialog } from "./details";
 export { deviceHead } from "./device";
 export { form } from "./form";

@@ -100,7 +100,7 @@ export class CaptureStudy extends StudySection {
       ${this.choice("duration", words.t("how_long"), DURATIONS, USUAL, (seconds) => words.duration(seconds))}
       ${this.choice("size", words.t("study_size"), SIZES, USUAL_SIZE, (size) => words.bytes(size * 1e6))}
       <label><input type="checkbox" name="headers" /> ${words.t("study_headers_only")}</label>
-      <div class="buttons"><button class="main" ?disabled=${this.busy}>${words.t("study_start")}</button></div>
+      <div class="buttons"><button class="main">${words.t("study_start")}</button></div>
     </form>`;
   }
 
@@ -118,7 +118,7 @@ export class CaptureStudy extends StudySection {
           .filter(Boolean)
           .join(" · ")}</span
       >
-      <button class="danger" ?disabled=${this.busy} @click=${stop}>${words.t("study_stop")}</button>
+      <button class="danger" @click=${stop}>${words.t("study_stop")}</button>
     </div>`;
   }
 
@@ -145,12 +145,11 @@ export class CaptureStudy extends StudySection {
         <div class="dim">${captureNotes(words, capture).join(" · ")}</div>
       </div>
       <div class="buttons">
-        <button ?disabled=${this.busy} aria-label=${words.t("study_fetch", { time: when })} @click=${fetch}>
+        <button aria-label=${words.t("study_fetch", { time: when })} @click=${fetch}>
           ${icon("save")} ${words.t("study_save")}
         </button>
         <button
           class=${isDoomed ? "danger" : "plain"}
-          ?disabled=${this.busy}
           aria-label=${words.t(isDoomed ? "study_really_delete_file" : "study_delete_file", { time: when })}
           @click=${remove}>
           ${words.t(isDoomed ? "study_really_delete" : "study_delete")}

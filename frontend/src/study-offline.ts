@@ -101,7 +101,7 @@ export class OfflineStudy extends StudySection {
         )}
       </fieldset>
       ${this.choice("duration", words.t("how_long"), DURATIONS, USUAL, (seconds) => words.duration(seconds))}
-      <div class="buttons"><button class="main" ?disabled=${this.busy}>${words.t("study_start")}</button></div>
+      <div class="buttons"><button class="main">${words.t("study_start")}</button></div>
     </form>`;
   }
 
@@ -113,7 +113,7 @@ export class OfflineStudy extends StudySection {
     return html`<div class="study-progress">
       <progress aria-label=${words.t("study_offline")} max=${whole} .value=${whole - left}></progress>
       <span>${words.t("study_left", { time: words.duration(left) })}</span>
-      <button class="danger" ?disabled=${this.busy} @click=${stop}>${words.t("study_stop")}</button>
+      <button class="danger" @click=${stop}>${words.t("study_stop")}</button>
     </div>`;
   }
 

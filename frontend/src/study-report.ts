@@ -25,17 +25,17 @@ export class ReportStudy extends StudySection {
 
   protected content(): unknown {
     const { words } = this.stage;
-    const { busy, unnamed } = this;
+    const { unnamed } = this;
     return html`<p>${words.t("study_report_why")}</p>
       <div class="buttons">
-        <button class="main" ?disabled=${busy} @click=${() => this.report(false)}>
+        <button class="main" @click=${() => this.report(false)}>
           ${words.t("study_report_open")}
         </button>
-        <button ?disabled=${busy} @click=${() => this.report(true)}>${words.t("study_report_save")}</button>
+        <button @click=${() => this.report(true)}>${words.t("study_report_save")}</button>
       </div>
       <p>${words.t("study_mud_why")}</p>
       <div class="buttons">
-        <button ?disabled=${busy} @click=${this.mud}>${words.t("study_mud_save")}</button>
+        <button @click=${this.mud}>${words.t("study_mud_save")}</button>
       </div>
       ${
         unnamed.length

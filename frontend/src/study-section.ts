@@ -7,12 +7,13 @@ import type { Stage } from "./stage";
 import type { Text } from "./texts";
 
 export abstract class StudySection {
-  protected busy = false;
+  private busy = false;
   private isOpen = false;
   private isReading = false;
   private unread = "";
   private failure = "";
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private element: Element | undefined;
 
   constructor(
     protected readonly stage: Stage,
@@ -44,10 +45,10 @@ export abstract class StudySection {
       await this.read();
       this.unread = "";
     } catch (error) {
-      this.unread = reason(error);
+      this.unread = reason(error, this.stage.words);
     }
     this.isReading = false;
-    this.stage.draw();
+    this.drawInFocus();
     if (this.isOpen && this.pace && this.stage.isConnected)
       this.timer = setTimeout(() => void this.reread(), this.pace);
   }
@@ -61,10 +62,21 @@ export abstract class StudySection {
     try {
       await deed();
     } catch (error) {
-      this.failure = reason(error);
+      this.failure = reason(error, this.stage.words);
     }
     this.busy = false;
     await this.reread();
+  }
+
+  /** When what had the keyboard's focus is gone, what came in its place has it, else the heading. */
+  private drawInFocus(): void {
+    const { element } = this;
+    const hadFocus = element?.matches(":focus-within");
+    this.stage.draw();
+    queueMicrotask(() => {
+      if (!hadFocus || element!.matches(":focus-within")) return;
+      element!.querySelector<HTMLElement>("button.main, button.danger, summary")?.focus();
+    });
   }
 
   template(): unknown {
@@ -75,6 +87,7 @@ export abstract class StudySection {
       ?open=${this.isOpen}
       @toggle=${(event: Event) => {
         if (event.target !== event.currentTarget) return;
+        this.element = event.target as Element;
         this.toggle((event.target as HTMLDetailsElement).open);
         this.stage.draw();
       }}>

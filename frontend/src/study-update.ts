@@ -14,15 +14,15 @@ const MOST_LETTERS = 80;
 
 /** By what a person knows a period. */
 export function periodName(words: Words, { label, firmware, began, period }: Period): string {
-  const name = label ?? (firmware && words.t("firmware", { version: firmware }));
-  return `${period}: ${name ? `${plain(name)}, ` : ""}${words.t("study_since", { time: words.moment(began) })}`;
+  const name = label ? plain(label) : firmware && words.t("firmware", { version: plain(firmware) });
+  return `${period}: ${name ? `${name}, ` : ""}${words.t("study_since", { time: words.moment(began) })}`;
 }
 
 /** What "tcp/443" and its like stand for. */
 function serviceNames(words: Words, services: string[]): string {
   const names = services.map((each) => {
-    const [protocol = each, port] = each.split("/");
-    return plain(service(words, protocol, Number(port)));
+    const [protocol = each, port] = plain(each).split("/");
+    return service(words, protocol, Number(port));
   });
   return [...new Set(names)].join(", ");
 }
@@ -173,7 +173,7 @@ export class UpdateStudy extends StudySection {
     });
     return html`<form @submit=${start}>
       <label>${words.t("study_label")} <input name="label" maxlength=${MOST_LETTERS} /></label>
-      <div class="buttons"><button ?disabled=${this.busy}>${words.t("study_begin")}</button></div>
+      <div class="buttons"><button>${words.t("study_begin")}</button></div>
     </form>`;
   }
 }

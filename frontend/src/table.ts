@@ -150,7 +150,7 @@ export class TableList {
     } catch (error) {
       if (turn !== this.turn) return;
       this.pages.delete(page);
-      this.error = reason(error);
+      this.error = reason(error, this.stage.words);
     }
     this.stage.draw();
   }
@@ -322,7 +322,7 @@ export class TableList {
       const day = new Date().toISOString().slice(0, 10);
       download(`spin-${day}.csv`, await csv((offset) => this.request(offset, EXPORT_PAGE)));
     } catch (error) {
-      this.error = reason(error);
+      this.error = reason(error, this.stage.words);
     }
     this.exporting = false;
     this.stage.draw();

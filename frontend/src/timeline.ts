@@ -75,7 +75,7 @@ export class TimelineList {
       if (cursor.after === undefined) this.more = more;
       this.error = "";
     } catch (error) {
-      this.error = reason(error);
+      this.error = reason(error, this.stage.words);
     }
     this.loading = false;
     this.stage.draw();
@@ -111,7 +111,7 @@ export class TimelineList {
     const { at, kind, by, host, group, count = 1, until, protocol, port = 0, last = at, reason } = entry;
     const name = host ?? group;
     const text = words.named("timeline", by === "automatic" || by === "timer" ? `${kind}_${by}` : kind, {
-      user: plain(entry.user ?? words.t("somebody")),
+      user: entry.user ? plain(entry.user) : words.t("somebody"),
       from: plain(entry.from ?? "?"),
       to: plain(entry.to ?? "?"),
       hosts: words.number(entry.hosts ?? 0),

@@ -56,17 +56,6 @@ export const viewStyle = css`
   .error {
     margin-bottom: 8px;
   }
-  .destination {
-    display: flex;
-    flex-wrap: wrap;
-    gap: 8px 16px;
-    align-items: center;
-    margin-bottom: 12px;
-  }
-  .destination p {
-    flex: 1 1 240px;
-    overflow-wrap: anywhere;
-  }
   .empty {
     padding: 32px 16px;
     text-align: center;

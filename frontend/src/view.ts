@@ -8,7 +8,7 @@ import type { Filter, Gateway, Pair, SubscribeRequest, Window } from "./contract
 import type { Ask } from "./deeds";
 import { colour } from "./ends";
 import { Feed } from "./feed";
-import { banners, blocks, destinationHead, head, legend, notes, summary } from "./frame";
+import { banners, blocks, head, legend, notes, summary } from "./frame";
 import { matters, navigate, reason, type Hass } from "./hass";
 import { loadMore, whenIdle, type More } from "./later";
 import type { Picture } from "./model";
@@ -231,7 +231,7 @@ export abstract class View extends Part implements Stage {
         run(more);
       },
       (error: unknown) => {
-        this.problem = this.words.t("no_connection", { reason: reason(error) });
+        this.problem = this.words.t("no_connection", { reason: reason(error, this.words) });
         this.draw();
       },
     );
@@ -245,7 +245,7 @@ export abstract class View extends Part implements Stage {
         ? words.t("not_running")
         : code === "not_found"
           ? words.t("not_found")
-          : words.t("no_connection", { reason: reason(error) });
+          : words.t("no_connection", { reason: reason(error, this.words) });
     this.draw();
   }
 
@@ -285,21 +285,22 @@ export abstract class View extends Part implements Stage {
   }
 
   protected override drawn(): void {
-    for (const dialog of this.root.querySelectorAll<HTMLDialogElement>("dialog:not([open])"))
+    for (const dialog of this.dialogs(":not([aria-modal])")) {
+      // One that was closed may still be here: it is not to be opened again.
+      dialog.ariaModal = "true";
       dialog.showModal();
+    }
     this.table?.drawn(this.root);
   }
 
   /** What belongs to the focus, before and after the picture: on a phone the picture comes before most of it. */
   private around(picture: Picture): [before: unknown, after: unknown] {
     const { focus } = picture;
-    if (focus?.kind === "destination") return [destinationHead(this, picture, focus), nothing];
-    if (!focus) return [nothing, nothing];
-    if (!this.more) {
-      this.withMore(() => this.draw());
-      return [nothing, nothing];
-    }
-    const { first, rest } = this.more.deviceHead(this, focus, (option) =>
+    const { more } = this;
+    if (focus && !more) this.withMore(() => this.draw());
+    if (!focus || !more) return [nothing, nothing];
+    if (focus.kind === "destination") return [more.destinationHead(this, picture, focus), nothing];
+    const { first, rest } = more.deviceHead(this, focus, (option) =>
       this.actor.react(this.hass, focus.reaction!.entity_id, option),
     );
     return this.phone ? [first, rest] : [rest, nothing];
@@ -437,7 +438,12 @@ export abstract class View extends Part implements Stage {
     navigate(`/config/devices/device/${device}`);
   }
 
+  /** The uppermost first: the keyboard's focus goes back from one to the other. */
   private closeDialogs(): void {
-    for (const dialog of this.root.querySelectorAll<HTMLDialogElement>("dialog[open]")) dialog.close();
+    for (const dialog of this.dialogs("[open]").reverse()) dialog.close();
+  }
+
+  private dialogs(which: string): HTMLDialogElement[] {
+    return [...this.root.querySelectorAll<HTMLDialogElement>(`dialog${which}`)];
   }
 }

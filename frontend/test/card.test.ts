@@ -110,6 +110,92 @@ test("block a destination, then take it back", async () => {
   expect(server.calls[1]!.service).toBe("unblock_destination");
 });
 
+test.each([
+  ["dialog.details button.main", "That is fine", "allow_destination"],
+  ["dialog.details button.danger", "Block", "block_destination"],
+  ["dialog.details button.plain", "Forget", "forget_destination"],
+])("without a host it is the whole destination that is meant: %s, %s", async (selector, label, service) => {
+  await show();
+  await click("[data-side=groups] .row", "google.com");
+  await click("[data-side=devices] .row", "Hue bridge");
+  expect(text()).not.toContain("Also of");
+  await click(selector, label);
+  if (service !== "allow_destination") {
+    expect(text()).toContain(`${label} google.com?`);
+    // What shares its addresses is hit by a block only.
+    expect(text().includes("blocked with it")).toBe(service === "block_destination");
+    await click("dialog.confirm button", label);
+  }
+  expect(server.calls).toMatchObject([
+    { service, data: { destination: "google.com" }, target: { device_id: ["hue_bridge"] } },
+  ]);
+  expect(all("dialog")).toHaveLength(0);
+});
+
+test("a name's details tell the other names of its destination", async () => {
+  await show({ device: "hue_bridge" });
+  await click("[data-side=hosts] .row", "google");
+  expect(text()).toContain("Also of google.comipv4.google.com");
+});
+
+test("a destination that nobody talks to cannot be blocked for anybody", async () => {
+  await show({ destination: "nobody.example" });
+  expect(all(".destination")).toHaveLength(1);
+  expect(all(".destination button")).toHaveLength(0);
+});
+
+test("of a device without Internet it is not counted what is blocked besides", async () => {
+  await show();
+  await click("[data-side=devices] .row", "Printer");
+  expect(text()).toContain("Blocked by Anna");
+  expect(all(".summary .chip.blocked")).toHaveLength(0);
+});
+
+test("what is asked for while the gateway is at work waits for another time", async () => {
+  await show({ device: "hue_bridge" });
+  let finish = (): void => undefined;
+  vi.spyOn(server, "act").mockImplementation(() => new Promise((resolve) => (finish = resolve)));
+  await click("[data-side=hosts] .row", "google");
+  await click("dialog button.main", "That is fine");
+  expect(text()).toContain("Waiting for the gateway");
+  await click("dialog button.main", "That is fine");
+  await click("dialog button.danger", "Block");
+  expect(all("dialog.confirm")).toHaveLength(0);
+  finish();
+  await settle();
+  expect(server.act).toHaveBeenCalledTimes(1);
+  expect(text()).toContain("www.google.com is fine for Hue bridge.");
+});
+
+test("a lost connection is called that, not by its number", async () => {
+  await show({ device: "hue_bridge" });
+  vi.spyOn(server, "sendMessagePromise").mockRejectedValue(3);
+  await click("[data-side=hosts] .row", "google");
+  expect(text()).toContain("No data: the connection to Home Assistant is lost");
+});
+
+test("from right to left no sign of ours is taken for one of the network", async () => {
+  document.dir = "rtl";
+  try {
+    await show();
+    expect(text()).toContain("Who talks to whom");
+    await click("[data-side=groups] .row", "google.com");
+    await click("button.danger", "Block for these 3 devices");
+    expect(text().replace(/[\u2068\u2069]/g, "")).toContain("3 devices can no longer reach it");
+    expect(text()).not.toContain("\ufffd");
+    await click("dialog button[type=button]", "Cancel");
+    await click("[data-side=devices] .row", "Hue bridge");
+    expect(text()).not.toContain("\ufffd");
+    await click("dialog header button.bare");
+    await click("header button.bare");
+    await click("[data-side=devices] .row", "Hue bridge");
+    expect(text().replace(/[\u2068\u2069]/g, "")).toContain("Firmware 1.67.0");
+    expect(text()).not.toContain("\ufffd");
+  } finally {
+    document.dir = "ltr";
+  }
+});
+
 test("when the gateway does not do it, that is said, and nothing is closed", async () => {
   await show();
   server.failing = null;
@@ -152,9 +238,11 @@ test("the reaction of a device says what all others have, and goes back to that"
 test("who may not change anything sees the same, and no button works", async () => {
   await show({ device: "hue_bridge" }, { admin: false });
   expect(all("[role=switch]")[0]).toHaveProperty("disabled", true);
+  expect(text()).not.toContain("Device page");
   await click("[data-side=hosts] .row", "google");
   expect(text()).toContain("Only administrators can change something.");
   expect(all("dialog button.danger")[0]).toHaveProperty("disabled", true);
+  expect(text()).not.toContain("Device page");
 });
 
 test("names of the network stay text", async () => {
@@ -298,6 +386,8 @@ test("the form's labels are in the user's language", async () => {
     computeHelper(field: { name: string }): string | undefined;
   };
   root.remove();
+  // Home Assistant takes the form away when this throws, also while somebody is typing.
+  expect(form).not.toHaveProperty("assertConfig");
   expect(form.schema.map(({ name }) => name)).toContain("destination");
   expect(form.computeLabel({ name: "device" })).toBe("Only this device");
   expect(form.computeHelper({ name: "destination" })).toContain("example.com");

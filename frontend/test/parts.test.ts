@@ -24,7 +24,7 @@ test.each([
   [{ view: "graph" }, "view: picture, table, timeline"],
   [{ rows: 3 }, "rows: 4-40"],
   [{ rows: "14" }, "rows: 4-40"],
-  [{ device: "1", destination: "x" }, "device, destination: 1"],
+  [{ device: "1", destination: "x" }, "not both"],
 ])("%j is refused", (config, text) => expect(() => check(config as never)).toThrow(text));
 
 test("every deed that can be taken back is, by its inverse", () => {

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 from pypdf import PdfReader
 
 from benchmarks.memory import household as benchmark
@@ -137,6 +137,61 @@ def test_allow_what_is_new(desk: View, living: Whole) -> None:
     expect(desk.row("facebook.com", "hosts")).to_contain_text("New")
 
 
+def open_pair(desk: View, group: str, device: str) -> Locator:
+    """Open what is known of a device and a service, by way of the service."""
+    desk.row(group, "groups").click()
+    desk.row(device, "devices").click()
+    dialog = desk.page.locator("dialog.details")
+    expect(dialog).to_contain_text("It is new")
+    return dialog
+
+
+def test_block_by_way_of_the_service_and_undo(desk: View, living: Whole) -> None:
+    open_pair(desk, "qq.com", "Philips-hue").get_by_role("button", name="Block").click()
+    confirm = desk.page.locator("dialog.confirm")
+    expect(confirm).to_contain_text("Block qq.com?")
+    confirm.get_by_role("button", name="Block").click()
+    toast = desk.page.locator(".toast")
+    expect(toast).to_contain_text("qq.com is blocked for Philips-hue.")
+    address = look_up(living.home.devices["hue"], "qq.com", 4)[0]
+    assert is_blocked(living, address)
+    toast.get_by_role("button", name="Undo").click()
+    expect(toast).to_contain_text("no longer blocked")
+    assert not is_blocked(living, address)
+
+
+def test_allow_by_way_of_the_service_and_undo(desk: View, living: Whole) -> None:
+    open_pair(desk, "facebook.com", "Philips-hue").get_by_role("button", name="That is fine").click()
+    toast = desk.page.locator(".toast")
+    expect(toast).to_contain_text("facebook.com is fine for Philips-hue")
+    assert "facebook.com" not in {row[2] for row in living.table(filter=["new"])}
+    toast.get_by_role("button", name="Undo").click()
+    expect(toast).to_contain_text("facebook.com is new again")
+    assert "facebook.com" in {row[2] for row in living.table(filter=["new"])}
+
+
+def test_forget_from_a_ribbon(desk: View, living: Whole) -> None:
+    name = "fresh.example"
+    visit(living, f"n2.{name}")
+    expect(desk.row(name, "groups")).to_be_visible()
+    ribbons = desk.page.locator("path.line.hit")
+    dialog = desk.page.locator("dialog.details")
+    for ribbon in ribbons.all():
+        ribbon.dispatch_event("click")
+        expect(dialog).to_contain_text("talks to")
+        if name in dialog.inner_text():
+            break
+        desk.page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+    dialog.get_by_role("button", name="Forget").click()
+    confirm = desk.page.locator("dialog.confirm")
+    expect(confirm).to_contain_text(f"Forget {name}?")
+    expect(confirm).not_to_contain_text("Not affected")
+    confirm.get_by_role("button", name="Forget").click()
+    expect(desk.page.locator(".toast")).to_contain_text(f"{name} is forgotten.")
+    assert not living.table(search=name)
+
+
 def test_block_a_device_and_read_its_timeline(browser: LoggedIn, living: Whole) -> None:
     """The case study's second scenario: the cloud is lost, and the bridge looks around."""
     view = browser.view(DESKTOP)
@@ -215,6 +270,33 @@ def test_with_the_keyboard_alone(desk: View) -> None:
     assert desk.page.url.endswith("/spin")
 
 
+def test_the_keyboard_keeps_its_place(desk: View) -> None:
+    """After what was confirmed, and while the gateway is asked."""
+    press = desk.page.keyboard.press
+    toast = desk.page.locator(".toast")
+    desk.row("Philips-hue", "devices").press("Enter")
+    desk.row("qq.com", "hosts").press("Enter")
+    desk.page.locator("dialog.details").get_by_role("button", name="Block").press("Enter")
+    desk.page.locator("dialog.confirm").get_by_role("button", name="Block").press("Enter")
+    expect(toast).to_contain_text("qq.com is blocked for Philips-hue.")
+    expect(desk.page.locator("dialog")).to_have_count(0)
+    expect(desk.row("qq.com", "hosts")).to_be_focused()
+    press("Enter")
+    desk.page.locator("dialog.details").get_by_role("button", name="Unblock").press("Enter")
+    expect(toast).to_contain_text("no longer blocked")
+    expect(desk.page.locator("dialog")).to_have_count(0)
+    expect(desk.row("qq.com", "hosts")).to_be_focused()
+    switch = desk.page.get_by_role("switch", name="Block Internet")
+    switch.press("Enter")
+    desk.page.locator("dialog.confirm").get_by_role("button", name="Block").press("Enter")
+    expect(switch).to_have_attribute("aria-checked", "true")
+    expect(switch).to_be_focused()
+    expect(desk.page.locator(".summary .chip.blocked")).to_have_count(0)
+    press("Enter")
+    expect(switch).to_have_attribute("aria-checked", "false")
+    expect(switch).to_be_focused()
+
+
 def test_reload_of_the_integration_under_the_open_panel(desk: View, living: Whole) -> None:
     before = desk.page.locator("[data-side=devices] .row").count()
     living.reload()
@@ -237,6 +319,27 @@ def test_phone_list_then_focus(browser: LoggedIn) -> None:
     assert view.faults == []
 
 
+def test_what_was_done_is_told_within_sight(browser: LoggedIn, living: Whole) -> None:
+    """In a card that is taller than the window, too."""
+    add_card(living, "spin-told", {"type": "custom:spin-card", "device": living.device_id(HUE.mac)})
+    view = browser.view(PHONE)
+    view.open("/spin-told/0", "spin-card")
+    view.row("facebook.com", "hosts").tap()
+    view.page.get_by_role("button", name="That is fine").tap()
+    toast = view.page.locator(".toast")
+    expect(toast).to_contain_text("is fine for Philips-hue")
+    view.page.evaluate("document.scrollingElement.scrollTo(0, 0)")
+    card, told = (view.page.locator(each).bounding_box() for each in ("spin-card", ".toast"))
+    assert card
+    assert told
+    assert card["y"] + card["height"] > PHONE["height"], "its end is out of sight"
+    assert told["y"] > 0
+    assert told["y"] + told["height"] <= PHONE["height"]
+    toast.get_by_role("button", name="Undo").tap()
+    expect(toast).to_contain_text("is new again")
+    assert view.faults == []
+
+
 def test_dutch(browser: LoggedIn) -> None:
     view = browser.view(DESKTOP, language="nl", dark=True)
     view.open("/spin")
@@ -256,6 +359,7 @@ def test_right_to_left(browser: LoggedIn) -> None:
     assert right
     assert left["x"] < right["x"]
     assert view.page.locator("[data-side=groups] .host bdi").first.get_attribute("dir") == "ltr"
+    assert "\N{REPLACEMENT CHARACTER}" not in view.text()
     assert view.faults == []
 
 
@@ -265,6 +369,7 @@ def test_user_without_rights_sees_and_cannot_change(browser: LoggedIn, living: W
     view = browser.view(DESKTOP, client=guest)
     view.open("/spin-guest/0", "spin-card")
     expect(view.page.get_by_role("switch", name="Block Internet")).to_be_disabled()
+    expect(view.page.get_by_role("button", name="Device page")).to_have_count(0)
     assert view.faults == []
 
 
@@ -313,6 +418,20 @@ def test_form_of_the_card(browser: LoggedIn, living: Whole) -> None:
     expect(form).to_be_visible(timeout=15_000)
     for label in ("Title", "Only this destination", "Period", "View"):
         expect(form).to_contain_text(label)
+    rows = form.get_by_role("spinbutton")
+    rows.fill("")
+    rows.press_sequentially("20", delay=400)
+    expect(rows).to_have_value("20")
+    expect(view.page.locator("hui-card-element-editor")).not_to_contain_text("not supported")
+    assert view.faults == []
+
+
+def test_nobody_talks_to_a_service(browser: LoggedIn) -> None:
+    view = browser.view(DESKTOP)
+    view.open("/spin/to/nobody.example")
+    expect(view.page.get_by_role("heading", name="nobody.example")).to_be_visible()
+    expect(view.page.get_by_role("button", name="Table")).to_be_visible()
+    expect(view.page.get_by_role("button", name="Block")).to_have_count(0)
     assert view.faults == []
 
 
