@@ -51,7 +51,7 @@ class Grown(NamedTuple):
     """A row of a message in which something is new, and where it was counted.
 
     Args:
-        new: whether the destination was not known before
+        new: whether the destination was not known before, not even by a name for its address
     """
 
     destination: Destination
@@ -97,6 +97,27 @@ class _Clock:
         """Return a time of the message; it lies neither in the future nor ages back."""
         local = at + self._shift if self._shift else at
         return local if 0 <= self._now - local <= _MAX_AGE else self._now
+
+
+class _ByName:
+    """The services that a device reaches by names which are no news, as the gateway may forget a name."""
+
+    def __init__(self, known: Iterable[Destination]) -> None:
+        """Look them up only when one is asked for."""
+        self._known = known
+        self._found: set[tuple[bytes, str, int]] | None = None
+
+    def has(self, where: bytes, row: Row) -> bool:
+        """Return whether an address without a name is where one of them was reached."""
+        if self._found is None:
+            self._found = {
+                (remotes.where_of(remote), *known.key[1:])
+                for known in self._known
+                for host in known.each
+                if host.named and host.verdict != NEW
+                for remote in host.remotes
+            }
+        return (where, row.protocol, row.port) in self._found
 
 
 type _Found = Destination | tuple[Destination, ...] | None
@@ -183,6 +204,7 @@ class Destinations:
         source.begin(flows.end)
         tag = remotes.tag(source.epoch)
         clock = _Clock(flows.end, now)
+        by_name = _ByName(self)
         grown: list[Grown] = []
         # What was contacted first is told first.
         for row in sorted(flows.rows, key=attrgetter("first")):
@@ -195,9 +217,11 @@ class Destinations:
                     continue  # it was forgotten, and nothing happened since
                 destination = Destination(self.key(row))
                 self._put(destination)
-            if host is None:
-                host = self._add_host(destination, row, verdict, clock)
             at, where = clock.local(row.last), remotes.where(mac, row.address)
+            if host is None:
+                met = new and row.name is None and by_name.has(where, row)
+                new = new and not met
+                host = self._add_host(destination, row, LEARNED if met else verdict, clock)
             growth = host.grow(where, tag, row, at)
             if growth is None:
                 host.add(self._new_remote(where, row, source, clock))

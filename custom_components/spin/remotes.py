@@ -164,6 +164,11 @@ def address(remote: Remote) -> str:
     return inet_ntop(_FAMILIES[remote[0]], remote[begin : begin + remote[0]])
 
 
+def where_of(remote: Remote) -> bytes:
+    """Return where it was reached (`where`)."""
+    return remote[: 1 + _MAC_SIZE + remote[0]]
+
+
 def epoch_tag(remote: Remote) -> bytes:
     """Return the tag of the epoch in which it was counted last."""
     return remote[(begin := 1 + _MAC_SIZE + remote[0]) : begin + _TAG_SIZE]

@@ -173,6 +173,36 @@ def test_without_name_the_address_is_the_destination(group: Group) -> None:
     assert not only(destinations).each[0].named
 
 
+def test_an_address_that_is_known_by_a_name_is_no_news_without_it(group: Group) -> None:
+    destinations = Destinations(group)
+    take(destinations, row())
+    take(destinations, row("new.example.org", address="198.51.100.8"), verdict=NEW)
+    nameless = [
+        row(None),
+        row(None, address="198.51.100.8"),
+        row(None, port=80),
+        row(None, protocol="udp"),
+        row(None, address="198.51.100.9"),
+    ]
+    told = take(destinations, *nameless, verdict=NEW, epoch="b")
+    assert [(grown.row.address, *grown.destination.key[1:]) for grown in told] == [
+        ("198.51.100.8", "tcp", 443),
+        ("198.51.100.7", "tcp", 80),
+        ("198.51.100.7", "udp", 443),
+        ("198.51.100.9", "tcp", 443),
+    ]
+    met = destinations.get(Key("198.51.100.7", "tcp", 443))
+    assert met is not None
+    assert (met.verdict, met.each[0].learned) == (LEARNED, True)
+    assert take(destinations, *nameless, verdict=NEW, epoch="c") == []
+
+
+def test_what_another_device_is_known_to_reach_is_news(group: Group) -> None:
+    destinations = Destinations(group)
+    take(destinations, row())
+    assert take(destinations, row(None), verdict=NEW, mac=CAMERA)
+
+
 @pytest.mark.parametrize("wrong_by", [0.0, 20.0, -86_400.0 * 365 * 50, 86_400.0 * 365 * 80])
 def test_times_are_of_home_assistants_clock(group: Group, wrong_by: float) -> None:
     destinations = Destinations(group)
