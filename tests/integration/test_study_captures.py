@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from gateway_double import HUE, Broker, Gateway, example, wire_messages
+from gateway_double import CAMERA, HUE, Broker, Gateway, example, wire_messages
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized
@@ -52,13 +52,16 @@ class Capturing:
     def __init__(self, hass: HomeAssistant, broker: Broker, gateway: Gateway) -> None:
         self.hass, self.broker, self.gateway = hass, broker, gateway
         self.first: dict[str, Any] = {"ok": True, "state": "running"}
+        self.refuses: str | None = None
         self._receive = broker.client.publish.side_effect
         broker.client.publish.side_effect = self._received
 
     def _received(self, topic: str, payload: Any, *args: Any, **kwargs: Any) -> Any:
         answer = self._receive(topic, payload, *args, **kwargs)
-        if topic.endswith("/command") and json.loads(payload)["command"] == "capture" and self.first:
-            self.hass.loop.call_soon(lambda: self.say(**self.first))
+        command = json.loads(payload) if topic.endswith("/command") else {"command": None}
+        if command["command"] == "capture" and self.first:
+            refusal = {"ok": False, "error": "too many"} if command["device"] == self.refuses else {}
+            self.hass.loop.call_soon(lambda: self.say(**self.first | refusal))
         return answer
 
     @property
@@ -159,9 +162,65 @@ async def test_stop(hass: HomeAssistant, capturing: Capturing, hue: str, spin: M
     capturing.chunk(HEADER)
     capturing.end(24, reason="stopped")
     await settle(hass, spin)
+    commands = len(capturing.commands)
+    await hass.services.async_call(DOMAIN, "stop_capture", {"device_id": hue}, blocking=True)
+    assert len(capturing.commands) == commands
+
+
+@pytest.fixture
+async def both(hass: HomeAssistant, capturing: Capturing, hue: str, spin: MockConfigEntry) -> dict[str, str]:
+    """Have another device; return the MAC addresses of both by id, in the order in which they are taken."""
+    capturing.gateway.device(CAMERA, hostname="camera")
+    await hass.async_block_till_done()
+    registry = dr.async_get(hass)
+    camera = registry.async_get_device_by_identifier((DOMAIN, f"home_{CAMERA}"), spin.entry_id).id
+    return dict(sorted([(hue, HUE), (camera, CAMERA)]))
+
+
+async def start_both(hass: HomeAssistant, both: dict[str, str]) -> None:
+    await hass.services.async_call(DOMAIN, "start_capture", {"device_id": list(both)}, blocking=True)
+
+
+async def test_none_begins_when_one_of_two_is_refused(
+    hass: HomeAssistant, capturing: Capturing, both: dict[str, str], spin: MockConfigEntry
+) -> None:
+    _, last = both
+    await start(hass, last)
+    commands = capturing.commands
     with pytest.raises(ServiceValidationError) as caught:
-        await hass.services.async_call(DOMAIN, "stop_capture", {"device_id": hue}, blocking=True)
-    assert caught.value.translation_key == "no_capture"
+        await start_both(hass, both)
+    assert caught.value.translation_key == "capture_runs"
+    assert capturing.commands == commands
+    assert list(spin.runtime_data.study.captures.running) == [both[last]]
+
+
+async def test_nothing_is_kept_of_the_first_when_the_other_is_refused(
+    hass: HomeAssistant, capturing: Capturing, both: dict[str, str], spin: MockConfigEntry, folder: Path
+) -> None:
+    _, capturing.refuses = both.values()
+    begun = hass.async_create_task(start_both(hass, both))
+    async with asyncio.timeout(5):
+        while not (spin.runtime_data.study.captures.running and capturing.commands):
+            await asyncio.sleep(0)
+    capturing.chunk(HEADER + record())
+    with pytest.raises(HomeAssistantError) as caught:
+        await begun
+    assert caught.value.translation_key == "capture_refused"
+    await settle(hass, spin)
+    assert [command["command"] for command in capturing.commands] == ["capture", "capture", "stop_capture"]
+    assert files(folder) == []
+    assert spin.runtime_data.study.captures.last == (None, "stopped")
+
+
+async def test_both_are_stopped_though_one_does_not_run(
+    hass: HomeAssistant, capturing: Capturing, both: dict[str, str], spin: MockConfigEntry
+) -> None:
+    _, last = both
+    await start(hass, last)
+    await hass.services.async_call(DOMAIN, "stop_capture", {"device_id": list(both)}, blocking=True)
+    assert [command["command"] for command in capturing.commands] == ["capture", "stop_capture"]
+    capturing.end(0)
+    await settle(hass, spin)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
@@ -10,7 +11,7 @@ from unittest.mock import patch
 import orjson
 import pytest
 from freezegun.api import FrozenDateTimeFactory
-from gateway_double import CAMERA, HUE, Broker, Gateway, grown, row, text_of
+from gateway_double import CAMERA, EPOCH, HUE, Broker, Gateway, example, grown, row, text_of
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
@@ -26,6 +27,7 @@ from custom_components.spin.study.experiments import Experiments
 from custom_components.spin.study.record import MAX_EXPERIMENTS
 
 BEGAN = time.time() - 100
+PLUG = "50:c7:bf:00:00:03"
 
 
 @pytest.fixture(autouse=True)
@@ -133,9 +135,100 @@ async def test_stopped_early(hass: HomeAssistant, gateway: Gateway, hue: str) ->
     answer = await call(hass, "stop_experiment", hue)
     assert answer["outcome"] == "stopped"
     assert gateway.policy["devices"] == {}
+    again = await call(hass, "stop_experiment", hue)
+    assert answer["changed"] is True
+    assert again == {**answer, "changed": False}
+
+
+@pytest.fixture
+async def several(hass: HomeAssistant, gateway: Gateway, hue: str, spin: MockConfigEntry) -> dict[str, str]:
+    """Have two more devices; return the MAC addresses of all by id, in the order in which they are taken."""
+    gateway.device(CAMERA, hostname="camera")
+    gateway.device(PLUG, hostname="plug")
+    await hass.async_block_till_done()
+    return dict(sorted((device_id(hass, spin, f"home_{mac}"), mac) for mac in (HUE, CAMERA, PLUG)))
+
+
+async def start_several(hass: HomeAssistant, several: dict[str, str]) -> None:
+    await hass.services.async_call(
+        DOMAIN, "start_experiment", {"device_id": list(several), "kind": "cloud_lost"}, blocking=True
+    )
+
+
+async def test_none_begins_when_one_of_several_is_refused(
+    hass: HomeAssistant, broker: Broker, gateway: Gateway, several: dict[str, str], spin: MockConfigEntry
+) -> None:
+    *_, last = several
+    await hass.services.async_call(DOMAIN, "block_device", {"device_id": last}, blocking=True)
+    written = len(broker.sent("spin/home/policy"))
     with pytest.raises(ServiceValidationError) as caught:
-        await call(hass, "stop_experiment", hue)
-    assert caught.value.translation_key == "no_experiment"
+        await start_several(hass, several)
+    assert caught.value.translation_key == "experiment_blocked"
+    assert list(gateway.policy["devices"]) == [several[last]]
+    assert len(broker.sent("spin/home/policy")) == written
+    assert not any(spin.runtime_data.study.record(mac).experiments for mac in several.values())
+
+
+async def test_none_begins_when_one_of_several_must_stay_reachable(
+    hass: HomeAssistant, broker: Broker, gateway: Gateway, several: dict[str, str], spin: MockConfigEntry
+) -> None:
+    *_, last = several.values()
+    own = example("device") | {"mac": last, "epoch": EPOCH, "addresses": ["192.168.8.66"]}
+    gateway.say(f"device/{last}", own)
+    await hass.async_block_till_done()
+    assert spin.runtime_data.devices[last].addresses == ("192.168.8.66",)
+    spin.runtime_data.decisions._protected._refreshed_at = float("-inf")
+    adapter = {"ipv4": [{"address": "192.168.8.66"}], "ipv6": []}
+    with (
+        patch("homeassistant.components.network.async_get_adapters", return_value=[adapter]),
+        pytest.raises(ServiceValidationError) as caught,
+    ):
+        await start_several(hass, several)
+    assert caught.value.translation_key == "is_home_assistant"
+    assert broker.sent("spin/home/policy") == []
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_those_that_began_end_when_a_later_one_fails(
+    hass: HomeAssistant, gateway: Gateway, several: dict[str, str], spin: MockConfigEntry, ends: bool
+) -> None:
+    """What the gateway does not end at once ends in its time."""
+    *first, gateway.refuses = several.values()
+    fails = patch.object(Experiments, "stop", side_effect=HomeAssistantError)
+    with pytest.raises(HomeAssistantError) as caught, nullcontext() if ends else fails:
+        await start_several(hass, several)
+    assert caught.value.translation_key == "policy_refused"
+    blocked = {mac for mac, rule in gateway.policy["devices"].items() if rule["until"]}
+    assert blocked == (set() if ends else set(first))
+    study = spin.runtime_data.study
+    outcomes = [[each.outcome for each in study.record(mac).experiments] for mac in several.values()]
+    assert outcomes == [["stopped" if ends else "running"]] * 2 + [[]]
+
+
+async def test_several_are_stopped_whichever_of_them_run(
+    hass: HomeAssistant, broker: Broker, gateway: Gateway, several: dict[str, str]
+) -> None:
+    first, idle, last = several
+    for device in (first, last):
+        await call(hass, "start_experiment", device, kind="cloud_lost")
+    answer = await hass.services.async_call(
+        DOMAIN, "stop_experiment", {"device_id": list(several)}, blocking=True, return_response=True
+    )
+    devices = answer["devices"]
+    assert {name: devices[name]["changed"] for name in devices} == {first: True, idle: False, last: True}
+    assert [devices[name]["outcome"] for name in (first, last)] == ["stopped", "stopped"]
+    assert gateway.policy["devices"] == {}
+    assert len(broker.sent("spin/home/policy")) == 3
+
+
+async def test_several_go_on_when_the_gateway_does_not_confirm_their_end(
+    hass: HomeAssistant, gateway: Gateway, several: dict[str, str], spin: MockConfigEntry
+) -> None:
+    await start_several(hass, several)
+    gateway.answers = False
+    with pytest.raises(HomeAssistantError):
+        await hass.services.async_call(DOMAIN, "stop_experiment", {"device_id": list(several)}, blocking=True)
+    assert all(spin.runtime_data.study.experiment_of(mac) for mac in several.values())
 
 
 async def test_it_goes_on_when_the_gateway_does_not_confirm_its_end(

@@ -1,12 +1,14 @@
 """The actions `spin.*` of the studies."""
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, suppress
 from datetime import timedelta
 from typing import Any
 
 import voluptuous as vol
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse, callback
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import VolDictType
 
@@ -17,6 +19,7 @@ from ..models import Mac
 from ..targets import check_administrator, devices_only, targets_to_change, targets_to_read
 from . import mud
 from .experiment import KINDS, Experiment
+from .experiments import Experiments
 from .mud_file import MudError, read
 from .periods import MAX_LABEL
 from .profile import compare
@@ -112,22 +115,42 @@ def _answer(found: Mapping[tuple[SpinCoordinator, Mac], dict[str, Any]]) -> Serv
 
 
 async def _start_experiment(call: ServiceCall) -> ServiceResponse:
-    only = tuple(dict.fromkeys(call.data["destinations"]))
+    kind, only = call.data["kind"], tuple(dict.fromkeys(call.data["destinations"]))
+    seconds = call.data["duration"].total_seconds()
+    targets = await _to_change(call)
+    for coordinator, mac, _ in targets:
+        await coordinator.study.experiments.check(mac, kind, only)
     begun = {}
-    for coordinator, mac, record in await _to_change(call):
-        experiment = await coordinator.study.experiments.start(
-            mac, call.data["kind"], call.data["duration"].total_seconds(), only, call.context.user_id
-        )
-        begun[coordinator, mac] = experiment.result(record.checks())
+    async with AsyncExitStack() as undo:
+        for coordinator, mac, record in targets:
+            experiments = coordinator.study.experiments
+            experiment = await experiments.start(mac, kind, seconds, only, call.context.user_id)
+            undo.push_async_callback(_give_up, experiments, mac)
+            begun[coordinator, mac] = experiment.result(record.checks())
+        undo.pop_all()
     return _answer(begun)
 
 
+async def _give_up(experiments: Experiments, mac: Mac) -> None:
+    """End an experiment that was to go on with others, which did not begin."""
+    # Where the gateway does not confirm that, it ends in its time.
+    with suppress(HomeAssistantError):
+        await experiments.stop(mac)
+
+
 async def _stop_experiment(call: ServiceCall) -> ServiceResponse:
-    ended = {}
-    for coordinator, mac, record in await _to_change(call):
-        experiment = await coordinator.study.experiments.stop(mac)
-        ended[coordinator, mac] = experiment.result(record.checks())
-    return _answer(ended)
+    targets = await _to_change(call)
+    # At once, so that the gateway is told once.
+    stopped = await asyncio.gather(
+        *(coordinator.study.experiments.stop(mac) for coordinator, mac, _ in targets), return_exceptions=True
+    )
+    answers = {}
+    for (coordinator, mac, record), changed in zip(targets, stopped, strict=True):
+        if isinstance(changed, BaseException):
+            raise changed
+        latest = record.experiments[-1].result(record.checks()) if record.experiments else {}
+        answers[coordinator, mac] = {"changed": changed, **latest}
+    return _answer(answers)
 
 
 async def _get_experiment(call: ServiceCall) -> ServiceResponse:
@@ -220,13 +243,18 @@ async def _start_capture(call: ServiceCall) -> ServiceResponse:
     await check_administrator(call)
     seconds = max(1, round(call.data["duration"].total_seconds()))
     size = round(call.data["max_size"] * MEGABYTE)
-    found = {}
-    for coordinator, mac, _ in await _to_change(call):
-        file = await coordinator.study.captures.start(
-            mac, seconds, size, headers_only=call.data["headers_only"]
-        )
-        found[coordinator, mac] = {"file": file}
-    return _answer(found)
+    targets = await _to_change(call)
+    for coordinator, mac, _ in targets:
+        coordinator.study.captures.check(mac)
+    begun = {}
+    with ExitStack() as undo:
+        for coordinator, mac, _ in targets:
+            captures = coordinator.study.captures
+            file = await captures.start(mac, seconds, size, headers_only=call.data["headers_only"])
+            undo.callback(captures.withdraw, mac)
+            begun[coordinator, mac] = {"file": file}
+        undo.pop_all()
+    return _answer(begun)
 
 
 async def _stop_capture(call: ServiceCall) -> None:

@@ -69,6 +69,12 @@ class CaptureRun:
         self._news = asyncio.Event()
         self._streamed = False
         self._gone: str | None = None
+        self._withdrawn = False
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file that it has when it is over."""
+        return self._file.path.name
 
     @property
     def progress(self) -> int:
@@ -138,6 +144,11 @@ class CaptureRun:
         self._gone = self._gone or reason
         self._news.set()
 
+    def withdraw(self) -> None:
+        """Have it end, and nothing be kept."""
+        self._withdrawn = True
+        self.leave("stopped")
+
     async def stop(self) -> None:
         """Ask the gateway to end it."""
         await self._send({"id": f"s-{self.wanted.id}", "command": "stop_capture", "capture": self.wanted.id})
@@ -155,11 +166,11 @@ class CaptureRun:
         """Write what comes until it is over; return what is kept (None: nothing), and why it ended."""
         try:
             reason = await self._follow()
-            if self._file.size and self.reply is not None:
+            if self._file.size and self.reply is not None and not self._withdrawn:
                 capture = self._describe(self.reply, reason)
                 await self._hass.async_add_executor_job(self._file.finish, capture)
                 return capture, reason
-            reason = "nothing"
+            reason = reason if self._withdrawn else "nothing"
         except OSError as err:
             reason = "disk_full" if err.errno == errno.ENOSPC else "cannot_write"
             _LOGGER.warning("A capture could not be written: %s", err)
@@ -188,7 +199,7 @@ class CaptureRun:
 
     def _describe(self, reply: Reply, reason: str) -> Capture:
         return Capture(
-            file=self._file.path.name,
+            file=self.file_name,
             mac=self.wanted.mac,
             device=self.wanted.device,
             began=self.began,

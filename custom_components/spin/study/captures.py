@@ -12,7 +12,7 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.util import slugify
 
 from ..const import CAPABILITY_CAPTURE, DOMAIN
-from ..models import Mac
+from ..models import GatewayInfo, Mac
 from . import capture_files
 from .capture_files import Capture, CaptureFile
 from .capture_run import CaptureRefusedError, CaptureRun, Wanted
@@ -59,12 +59,12 @@ class Captures:
         for listener in list(self._listeners):
             listener()
 
-    async def start(self, mac: Mac, seconds: int, max_bytes: int, *, headers_only: bool) -> str:
-        """Begin a capture; return the name of the file that it will have.
+    def check(self, mac: Mac) -> GatewayInfo:
+        """Refuse what cannot begin; return how the gateway introduces itself.
 
         Raises:
             ServiceValidationError: one goes on already
-            HomeAssistantError: the gateway cannot, does not answer, or the disk cannot be written
+            HomeAssistantError: the gateway cannot, or is away
         """
         coordinator = self._coordinator
         if mac in self._runs:
@@ -73,6 +73,17 @@ class Captures:
             raise _refusal("gateway_unavailable", gateway=coordinator.gateway)
         if CAPABILITY_CAPTURE not in coordinator.info.capabilities:
             raise _refusal("cannot_capture", gateway=coordinator.gateway)
+        return coordinator.info
+
+    async def start(self, mac: Mac, seconds: int, max_bytes: int, *, headers_only: bool) -> str:
+        """Begin a capture; return the name of the file that it will have.
+
+        Raises:
+            ServiceValidationError: one goes on already
+            HomeAssistantError: the gateway cannot, does not answer, or the disk cannot be written
+        """
+        coordinator = self._coordinator
+        info = self.check(mac)
         name = coordinator.registry.name(mac)
         wanted = Wanted(f"cap-{uuid.uuid4().hex[:12]}", mac, name, seconds, max_bytes, headers_only)
         stamp = time.strftime("%Y-%m-%d-%H%M%S", time.gmtime())
@@ -81,7 +92,7 @@ class Captures:
             file = await self._hass.async_add_executor_job(CaptureFile, folder_of(self._hass), file_name)
         except OSError as err:
             raise _refusal("capture_disk", reason=str(err.strerror)) from err
-        self._epoch = coordinator.info.epoch
+        self._epoch = info.epoch
         run = self._runs[mac] = CaptureRun(self._hass, wanted, file, coordinator.send, self._changed)
         try:
             subscriptions = await run.begin(coordinator.subscribe)
@@ -114,16 +125,22 @@ class Captures:
             self._runs.pop(run.wanted.mac, None)
             self._changed()
 
-    async def stop(self, mac: Mac) -> None:
-        """End a capture early; what was captured is kept.
+    async def stop(self, mac: Mac) -> str | None:
+        """End a capture early; return the name of the file in which is kept what was captured.
 
-        Raises:
-            ServiceValidationError: there is none
+        None where there is no capture.
         """
         run = self._runs.get(mac)
         if run is None:
-            raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_capture")
+            return None
         await run.stop()
+        return run.file_name
+
+    @callback
+    def withdraw(self, mac: Mac) -> None:
+        """End a capture of which nothing is to be kept."""
+        if (run := self._runs.get(mac)) is not None:
+            run.withdraw()
 
     @callback
     def gateway_changed(self) -> None:

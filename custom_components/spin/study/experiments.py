@@ -62,7 +62,7 @@ class Experiments:
                 of the names, which would end with the experiment; or it must stay reachable
             PolicyError: the gateway does not cut it off; nothing has changed
         """
-        self._check(mac, kind, only)
+        self._refuse(mac, kind, only)
         ends = time.time() + seconds
         # Until it begins, all but refused packets was before it.
         experiment = Experiment(uuid.uuid4().hex[:12], kind, ends, ends, only)
@@ -83,7 +83,13 @@ class Experiments:
         self._coordinator.study.changed(mac)
         return experiment
 
-    def _check(self, mac: Mac, kind: Kind, only: tuple[str, ...]) -> None:
+    async def check(self, mac: Mac, kind: Kind, only: tuple[str, ...] = ()) -> None:
+        """Refuse what cannot begin, as far as that is known beforehand; raises ServiceValidationError."""
+        self._refuse(mac, kind, only)
+        if kind != "normal":
+            await self._coordinator.decisions.check([Decision("block", mac, rule) for rule in _rules(only)])
+
+    def _refuse(self, mac: Mac, kind: Kind, only: tuple[str, ...]) -> None:
         if self._record(mac).running is not None:
             raise _refusal("experiment_runs")
         if kind != "normal" and self._coordinator.is_blocked(mac):
@@ -95,7 +101,7 @@ class Experiments:
 
     def _cut(self, mac: Mac, experiment: Experiment) -> list[Decision]:
         until = self._coordinator.gateway_time() + experiment.ends - time.time()
-        return [Decision("block", mac, rule, until) for rule in _rules(experiment)]
+        return [Decision("block", mac, rule, until) for rule in _rules(experiment.only)]
 
     async def _restore(self, mac: Mac, experiment: Experiment) -> None:
         self._ending.add(mac)
@@ -114,16 +120,15 @@ class Experiments:
 
         self._timers[mac] = async_call_later(self._coordinator.hass, seconds, over)
 
-    async def stop(self, mac: Mac) -> Experiment:
-        """End the experiment with a device before its time.
+    async def stop(self, mac: Mac) -> bool:
+        """End the experiment with a device before its time; return whether there was one.
 
         Raises:
-            ServiceValidationError: there is none
             PolicyError: the gateway does not confirm; the experiment goes on
         """
         experiment = self.running(mac)
         if experiment is None:
-            raise _refusal("no_experiment")
+            return False
         if experiment.blocks:
             # From now on the Internet may be back at any moment.
             planned, experiment.ends = experiment.ends, min(time.time(), experiment.ends)
@@ -133,7 +138,7 @@ class Experiments:
                 experiment.ends = planned
                 raise
         await self._finish(mac, "stopped")
-        return experiment
+        return True
 
     @callback
     def resume(self, records: dict[Mac, Record]) -> None:
@@ -219,12 +224,12 @@ class Experiments:
         )
 
 
-def _rules(experiment: Experiment) -> list[Rule | None]:
-    return [Rule(BLOCK, name=name) for name in experiment.only] or [None]
+def _rules(only: tuple[str, ...]) -> list[Rule | None]:
+    return [Rule(BLOCK, name=name) for name in only] or [None]
 
 
 def _ends(mac: Mac, experiment: Experiment) -> list[Decision]:
-    return [Decision("unblock", mac, rule) for rule in _rules(experiment)]
+    return [Decision("unblock", mac, rule) for rule in _rules(experiment.only)]
 
 
 def _refusal(key: str) -> ServiceValidationError:
