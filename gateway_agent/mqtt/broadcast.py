@@ -57,10 +57,13 @@ class Broadcast:
         await self._publisher.publish(list(self._retained.values()))
         self._connected.set()
 
-    def received(self, topic: str, payload: bytes, *, retained: bool) -> None:
-        """Take a reader's wish for a snapshot; a capture obeys no policy."""
-        if topic != "command" or retained or self._replies.full():
-            return
+    def received(self, topic: str, payload: bytes, *, retained: bool) -> bool:
+        """Take a reader's wish for a snapshot; a replay obeys no policy, so none is missed."""
+        if topic == "command" and not retained and not self._replies.full():
+            self._take_command(payload)
+        return True
+
+    def _take_command(self, payload: bytes) -> None:
         try:
             command = parse_command(payload)
         except CommandError as error:

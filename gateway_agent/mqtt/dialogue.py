@@ -81,19 +81,21 @@ class Dialogue:
             remedy = "allow the agent's user to read and write everything below its gateway's topic"
             _LOG.warning("mqtt messages do not arrive %s", fields(remedy=remedy))
 
-    def received(self, topic: str, payload: bytes, *, retained: bool) -> None:
-        """Note a message."""
+    def received(self, topic: str, payload: bytes, *, retained: bool) -> bool:
+        """Note a message; False where a flood of commands leaves no room for it."""
+        noted = True
         if topic == "policy":
             self._policy = payload, retained
             self._policy_came.set()
         elif topic == "command" and not retained:
-            self._heard_command(payload)
+            noted = self._heard_command(payload)
         elif topic == "info" and not retained:
             self._heard_info(payload)
         elif topic == "status" and not retained and payload == OFFLINE:
             # The last will of a connection that broke long ago, or of another agent.
             self._contradicted = True
         self._work.set()
+        return noted
 
     async def run(self) -> None:
         """Work off what arrives, until cancelled."""
@@ -148,13 +150,13 @@ class Dialogue:
         self._contradicted, self._contradicted_at = False, time.monotonic()
         await self._say([status(ONLINE)])
 
-    def _heard_command(self, payload: bytes) -> None:
+    def _heard_command(self, payload: bytes) -> bool:
         """Note what it asks for, which is small, however large the message was."""
         if len(self._commands) + len(self._refusals) >= _MAX_COMMANDS:
             if not self._flooded:
                 self._flooded = True
                 _LOG.warning("commands dropped %s", fields(waiting=_MAX_COMMANDS))
-            return
+            return False
         try:
             self._commands.append(parse_command(payload))
         except CommandError as error:
@@ -162,6 +164,7 @@ class Dialogue:
                 _LOG.warning("command refused %s", fields(id=error.id, cause=error))
             if error.id is not None:
                 self._refusals.append(reply(error.id, str(error)))
+        return True
 
     async def _take_policy(self) -> None:
         self._policy_came.clear()

@@ -5,7 +5,7 @@ import itertools
 import logging
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 import aiomqtt
@@ -25,6 +25,7 @@ FIRST_DELAY: Final = 1.0
 LAST_DELAY: Final = 60.0
 _STEADY: Final = 10.0  # a connection that lasted this long did not fail at once
 _REFUSED: Final = 0x80
+_FLOOD_PAUSE: Final = 5.0
 
 
 class Session(Protocol):
@@ -33,8 +34,8 @@ class Session(Protocol):
     async def opened(self) -> None:
         """Say what readers should know from the start."""
 
-    def received(self, topic: str, payload: bytes, *, retained: bool) -> None:
-        """Take a message at once; the topic is relative to the gateway's root."""
+    def received(self, topic: str, payload: bytes, *, retained: bool) -> bool:
+        """Take a message at once, False: there is no room for it; the topic is relative to the root."""
 
 
 class Publisher:
@@ -50,6 +51,7 @@ class Publisher:
         self._first_delay = first_delay
         self._client: aiomqtt.Client | None = None
         self._failure: asyncio.Future[None] = asyncio.Future()
+        self._flooded = asyncio.Event()
         self._told = ""
 
     @property
@@ -59,15 +61,15 @@ class Publisher:
 
     async def publish(self, messages: Iterable[Message]) -> bool:
         """Publish in order; False when there is no connection until the last one was acknowledged."""
-        client = self._client
-        if client is None:
+        client, failure = self._client, self._failure
+        if client is None or failure.done():
             return False
         try:
             for topic, payload, retain, qos in messages:
                 await client.publish(f"{self._root}/{topic}", payload, qos, retain)
         except aiomqtt.MqttError as error:
-            if not self._failure.done():
-                self._failure.set_exception(error)
+            if not failure.done():
+                failure.set_exception(error)
             return False
         return client is self._client
 
@@ -101,7 +103,8 @@ class Publisher:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._listen(client))
                     tasks.create_task(_outcome(self._failure))
-                    await self._subscribe(client)
+                    tasks.create_task(self._ask_again(client))
+                    await self._subscribe(client, TOPICS)
                     await self._session.opened()
             finally:
                 self._client = None
@@ -111,11 +114,20 @@ class Publisher:
         async for message in client.messages:
             topic = str(message.topic).removeprefix(f"{self._root}/")
             payload = message.payload if isinstance(message.payload, bytes) else b""
-            self._session.received(topic, payload, retained=bool(message.retain))
+            if not self._session.received(topic, payload, retained=bool(message.retain)):
+                self._flooded.set()
 
-    async def _subscribe(self, client: aiomqtt.Client) -> None:
-        codes = await client.subscribe([(f"{self._root}/{topic}", 1) for topic in TOPICS])
-        for topic, code in zip(TOPICS, codes, strict=False):
+    async def _ask_again(self, client: aiomqtt.Client) -> None:
+        """Have the retained policy told again after a flood: the broker may have dropped it, too."""
+        while True:
+            await self._flooded.wait()
+            await asyncio.sleep(_FLOOD_PAUSE)
+            self._flooded.clear()
+            await self._subscribe(client, TOPICS[:1])
+
+    async def _subscribe(self, client: aiomqtt.Client, topics: Sequence[str]) -> None:
+        codes = await client.subscribe([(f"{self._root}/{topic}", 1) for topic in topics])
+        for topic, code in zip(topics, codes, strict=False):
             if reason_value(code) >= _REFUSED:
                 remedy = f"allow the agent's user to read {self._root}/#"
                 _LOG.warning("mqtt refused %s", fields(subscription=f"{self._root}/{topic}", remedy=remedy))

@@ -196,7 +196,7 @@ class NftablesSource:
                 self._loop.call_soon_threadsafe(self.deliver)
 
     def _is_news(self, flow: Flow) -> bool:
-        """Whether nobody was told of the flow: a reading may have met it before its first packet came here."""
+        """Whether nobody was told of the flow: a reading may have met it before its first packet came."""
         version = "4" if len(flow.lan) == 4 else "6"  # noqa: PLR2004  # bytes of an address
         counters = self._families[version]
         key = counters.key(flow)

@@ -21,6 +21,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.done: list[str] = []
+        self.noted = True
         self.work = asyncio.Event()
         self.work.set()
         self.dialogue = Dialogue(
@@ -58,7 +59,7 @@ class Desk:
     def hear(self, topic: str, payload: object) -> None:
         """Receive a message."""
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        self.dialogue.received(topic, data, retained=False)
+        self.noted = self.dialogue.received(topic, data, retained=False)
 
     def ask(self, id_: str, device: Mac | None = MAC) -> None:
         """Receive a command."""
@@ -102,6 +103,7 @@ async def test_a_flood_loses_the_newest_commands_and_no_policy(caplog: pytest.Lo
     async with desk() as made:
         for number in range(3 * dialogue._MAX_COMMANDS):
             made.ask(str(number))
+            assert made.noted == (number < dialogue._MAX_COMMANDS // 2)
             made.hear("command", {"id": f"bad-{number}"})
             made.hear("policy", str(number).encode())
         await made.until("reply/0")

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import aiomqtt
 import pytest
 from broker_lab import Broker, Ear, free_port, needs_mosquitto
 
@@ -26,6 +27,7 @@ class Session:
         self.opened_times = 0
         self.up = asyncio.Event()
         self.heard: list[tuple[str, bytes, bool]] = []
+        self.full_of: str | None = None
 
     async def opened(self) -> None:
         """Say hello."""
@@ -34,9 +36,10 @@ class Session:
         self.opened_times += 1
         self.up.set()
 
-    def received(self, topic: str, payload: bytes, *, retained: bool) -> None:
+    def received(self, topic: str, payload: bytes, *, retained: bool) -> bool:
         """Note it."""
         self.heard.append((topic, payload, retained))
+        return topic != self.full_of
 
 
 @contextlib.asynccontextmanager
@@ -269,6 +272,61 @@ async def test_a_wrong_password_is_said_but_never_shown(
     assert "do not show" not in repr(settings)
 
 
+async def test_after_a_flood_the_policy_is_asked_for_again(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker drops what a reader does not take in time: a policy among it would be lost."""
+    monkeypatch.setattr(publisher, "_FLOOD_PAUSE", 0.1)
+    broker.start()
+    with Ear(broker.port) as ear:
+        ear.publish("policy", b"kept", retain=True)
+        async with publishing(here(broker)) as (_, session):
+            await opened(session)
+            await until(lambda: ("policy", b"kept", True) in session.heard)
+            ear.publish("command", b"taken")
+            await until(lambda: ("command", b"taken", False) in session.heard)
+            await asyncio.sleep(0.3)
+            assert session.heard.count(("policy", b"kept", True)) == 1
+            session.full_of = "command"
+            ear.publish("command", b"dropped")
+            await until(lambda: session.heard.count(("policy", b"kept", True)) == 2)
+
+
+class Hanging:
+    """A client of a connection that is gone: what is published comes to nothing, later."""
+
+    def __init__(self) -> None:
+        self.fails = asyncio.Event()
+
+    async def publish(self, *_: object) -> None:
+        """Wait, then fail."""
+        await self.fails.wait()
+        raise aiomqtt.MqttError("Operation timed out")
+
+
+async def test_what_fails_late_does_not_end_the_next_connection() -> None:
+    said = Publisher(config.Broker(), "home", EPOCH, Session())
+    old = Hanging()
+    said._client = old  # type: ignore[assignment]
+    late = asyncio.create_task(said.publish([Message("info", b"{}")]))
+    await asyncio.sleep(0)
+    said._failure.cancel()
+    said._client, said._failure = Hanging(), asyncio.Future()  # type: ignore[assignment]
+    old.fails.set()
+    assert not await late
+    assert not said._failure.done()
+
+
+async def test_nothing_is_begun_on_a_connection_that_has_failed() -> None:
+    said = Publisher(config.Broker(), "home", EPOCH, Session())
+    hanging = Hanging()
+    said._client = hanging  # type: ignore[assignment]
+    said._failure.set_exception(aiomqtt.MqttError("gone"))
+    async with asyncio.timeout(1):
+        assert not await said.publish([Message("info", b"{}")])
+    assert said._failure.exception()
+
+
 class Refusing:
     """A client whose broker grants the first subscription only."""
 
@@ -278,7 +336,8 @@ class Refusing:
 
 
 async def test_a_subscription_that_is_refused_is_named(caplog: pytest.LogCaptureFixture) -> None:
-    await Publisher(config.Broker(), "home", EPOCH, Session())._subscribe(Refusing())  # type: ignore[arg-type]
+    made = Publisher(config.Broker(), "home", EPOCH, Session())
+    await made._subscribe(Refusing(), publisher.TOPICS)  # type: ignore[arg-type]
     refused = [record.getMessage() for record in caplog.records]
     assert [line.split()[2] for line in refused] == [
         f"subscription=spin/home/{topic}" for topic in publisher.TOPICS[1:]
