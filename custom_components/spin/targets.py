@@ -1,13 +1,13 @@
 """Whom a call of an action is about, and whether whoever calls may do that."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from homeassistant.auth.models import User
 from homeassistant.auth.permissions.const import POLICY_CONTROL, POLICY_READ
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import Platform
-from homeassistant.core import ServiceCall
+from homeassistant.const import ATTR_DEVICE_ID, ATTR_ENTITY_ID, Platform
+from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.exceptions import ServiceValidationError, Unauthorized, UnknownUser
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
@@ -18,6 +18,9 @@ from .coordinator import SpinCoordinator
 from .device import Device
 from .models import Mac
 from .registry import mac_of
+
+# What of a call's target names something itself.
+NAMES = (ATTR_DEVICE_ID, ATTR_ENTITY_ID)
 
 
 class Target(NamedTuple):
@@ -34,29 +37,34 @@ type Targets = Mapping[SpinCoordinator, list[Target]]
 def targets_of(call: ServiceCall) -> Targets:
     """Return what of SPIN is meant by the devices, entities, areas, floors and labels of a call.
 
+    A gateway is meant only where it is named itself: whoever names its room means the devices there.
+
     Raises:
         ServiceValidationError: nothing of SPIN is
     """
-    selected = async_extract_referenced_entity_ids(
-        call.hass, TargetSelection(call.data), primary_entities_only=False
-    )
-    entities = er.async_get(call.hass)
-    named = (entities.async_get(entity_id) for entity_id in selected.referenced)
-    device_ids = selected.referenced_devices | {
-        entry.device_id for entry in named if entry and entry.device_id
-    }
+    named = _device_ids(call.hass, {key: call.data[key] for key in NAMES if key in call.data})
     targets: dict[SpinCoordinator, list[Target]] = {}
-    for device_id in sorted(device_ids):
+    for device_id in sorted(_device_ids(call.hass, call.data)):
         device, entry = dr.async_get_device_and_config_entry_for_domain(call.hass, device_id, domain=DOMAIN)
         if device is None or entry is None or entry.state is not ConfigEntryState.LOADED:
             continue
         coordinator: SpinCoordinator = entry.runtime_data
         name = device.name_by_user or device.name or coordinator.gateway
         target = Target(device_id, name, mac_of(device, coordinator.gateway))
-        targets.setdefault(coordinator, []).append(target)
+        if target.mac is not None or device_id in named:
+            targets.setdefault(coordinator, []).append(target)
     if not targets:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_device")
     return targets
+
+
+def _device_ids(hass: HomeAssistant, target: Mapping[str, Any]) -> set[str]:
+    selected = async_extract_referenced_entity_ids(
+        hass, TargetSelection(dict(target)), primary_entities_only=False
+    )
+    entities = er.async_get(hass)
+    named = (entities.async_get(entity_id) for entity_id in selected.referenced)
+    return selected.referenced_devices | {entry.device_id for entry in named if entry and entry.device_id}
 
 
 async def targets_to_change(call: ServiceCall) -> Targets:

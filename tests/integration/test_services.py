@@ -13,6 +13,8 @@ from homeassistant.core import Context, HomeAssistant, ServiceResponse
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized, UnknownUser
 from homeassistant.helpers import area_registry as ar
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import floor_registry as fr
+from homeassistant.helpers import label_registry as lr
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 from syrupy.assertion import SnapshotAssertion
 
@@ -129,8 +131,27 @@ async def test_the_gateway_stands_for_everyone(
     (rule,) = gateway.policy["everyone"]
     assert rule["name"] == "baidu.com"
     assert rule["until"] == pytest.approx(time.time() + 3600, abs=5)
+
+
+@pytest.mark.parametrize(
+    ("action", "data"),
+    [
+        ("block_device", {}),
+        ("unblock_device", {}),
+        ("join_devices", {"into": "hue"}),
+        ("split_device", {"mac": HUE}),
+        ("start_experiment", {"kind": "normal", "duration": {"minutes": 5}}),
+        ("stop_experiment", {}),
+        ("begin_period", {}),
+        ("remove_mud", {}),
+        ("stop_capture", {}),
+    ],
+)
+async def test_only_devices(
+    hass: HomeAssistant, devices: dict[str, str], action: str, data: dict[str, Any]
+) -> None:
     with pytest.raises(ServiceValidationError) as caught:
-        await call(hass, "block_device", [devices["gateway"], devices["hue"]])
+        await call(hass, action, [devices["gateway"], devices["hue"]], **data)
     assert caught.value.translation_key == "gateway_is_no_device"
 
 
@@ -202,6 +223,39 @@ async def test_targets_by_entity_and_area(
     dr.async_get(hass).async_update_device(devices["camera"], area_id=area.id)
     await hass.services.async_call(DOMAIN, "block_device", {"area_id": area.id}, blocking=True)
     assert set(gateway.policy["devices"]) == {HUE, CAMERA}
+
+
+async def test_a_room_stands_for_its_devices_not_for_the_gateway_in_it(
+    hass: HomeAssistant, gateway: Gateway, devices: dict[str, str]
+) -> None:
+    floor = fr.async_get(hass).async_create("Ground")
+    area = ar.async_get(hass).async_create("Hall", floor_id=floor.floor_id)
+    label = lr.async_get(hass).async_create("Mine")
+    for device in ("gateway", "hue"):
+        dr.async_get(hass).async_update_device(devices[device], area_id=area.id, labels={label.label_id})
+
+    async def act(action: str, **data: Any) -> None:
+        await hass.services.async_call(DOMAIN, action, data, blocking=True)
+
+    for target in ({"area_id": area.id}, {"floor_id": floor.floor_id}, {"label_id": label.label_id}):
+        await act("block_destination", **target, destination="baidu.com")
+        assert gateway.policy["everyone"] == []
+        assert set(gateway.policy["devices"]) == {HUE}
+        await act("unblock_destination", **target, destination="baidu.com")
+        await act("block_device", **target)
+        assert {mac for mac, rules in gateway.policy["devices"].items() if rules["blocked"]} == {HUE}
+        await act("unblock_device", **target)
+        assert gateway.policy["devices"] == {}
+    # Named itself, it is meant, wherever it stands.
+    connectivity = "binary_sensor.home_gateway_connectivity"
+    for named in ({"device_id": devices["gateway"]}, {"entity_id": connectivity}):
+        await act("block_destination", area_id=area.id, **named, destination="baidu.com")
+        assert len(gateway.policy["everyone"]) == 1
+        await act("unblock_destination", **named, destination="baidu.com")
+    dr.async_get(hass).async_update_device(devices["hue"], area_id=None)
+    with pytest.raises(ServiceValidationError) as caught:
+        await act("block_device", area_id=area.id)
+    assert caught.value.translation_key == "no_device"
 
 
 async def test_targets_that_are_none(
