@@ -275,7 +275,7 @@ async def split_device(call: ServiceCall) -> ServiceResponse:
     mac = call.data["mac"].lower().replace("-", ":")
     for coordinator, _device_id, device in meant(without_gateways(await targets_to_change(call))):
         if mac in device.macs[1:]:
-            split = coordinator.roster.split(mac)
+            split = await coordinator.split(device, mac)
             return {
                 "device_id": coordinator.registry.device_id(split.mac),
                 "name": coordinator.registry.name(split.mac),

@@ -377,15 +377,30 @@ class SpinCoordinator:
         """Make one device of several; what the gateway blocks for one of them it then blocks for all.
 
         Raises:
+            ServiceValidationError: what is studied of one of them would be lost
             PolicyError: the gateway does not, and nothing is joined
         """
+        first, *others = macs
+        self.study.check_join(first, others)
         devices = [self.devices[mac] for mac in macs]
         change = share_rules([mac for device in devices for mac in device.macs])
         if self.can_block and change(policy := await self.present_policy()) != policy:
             await self.change_policy(change)
-        first, *others = macs
         self.rulings.join(first, others)
-        return self.roster.join(macs)
+        joined = self.roster.join(macs)
+        await self.study.join(first, others)
+        return joined
+
+    async def split(self, device: Device, mac: Mac) -> Device:
+        """Make a device of its own of one MAC address of a joined device; what the gateway blocks stays.
+
+        Raises:
+            ServiceValidationError: an experiment with the device is running
+        """
+        self.study.check_split(device.mac)
+        split = self.roster.split(mac)
+        await self.study.split(device.mac, mac)
+        return split
 
     def gateway_time(self) -> float:
         """Return the time by the gateway's clock, which may be wrong."""

@@ -1,6 +1,7 @@
 """MUD files of a gateway's devices: written from what was seen, read and enforced as rules."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -59,12 +60,15 @@ async def enforce(coordinator: SpinCoordinator, mac: Mac, allowed: Allowed, user
         PolicyError: the gateway does not enforce it
     """
     await coordinator.decisions.check_device(mac)
+    macs = coordinator.devices[mac].macs
     former = coordinator.study.record(mac).mud
-    lifted = together([_lift(mac, former)] if former is not None and former.enforced else [])
+    lifted = together([_lift(macs, former)] if former is not None and former.enforced else [])
     present = lifted(await coordinator.present_policy())
     ruled = {rule.target for rule in present.device(mac).destinations}
     rules = [rule for rule in rules_of(allowed) if rule.target not in ruled]
-    await coordinator.change_policy(together([lifted, *(set_rule(mac, rule) for rule in rules)]))
+    await coordinator.change_policy(
+        together([lifted, *(set_rule(each, rule) for each in macs for rule in rules)])
+    )
     for rule in rules:
         coordinator.rulings.note(mac, rule.target, Ruling(USER, user_id, reason=REASON))
     kept = tuple(rule.target for rule in rules_of(allowed) if rule.target in ruled)
@@ -73,8 +77,9 @@ async def enforce(coordinator: SpinCoordinator, mac: Mac, allowed: Allowed, user
 
 async def lift(coordinator: SpinCoordinator, mac: Mac, allowed: Allowed) -> None:
     """Take the rules of a file away; raises PolicyError."""
-    await coordinator.change_policy(_lift(mac, allowed))
+    await coordinator.change_policy(_lift(coordinator.devices[mac].macs, allowed))
 
 
-def _lift(mac: Mac, allowed: Allowed) -> Change:
-    return together([remove_rule(mac, rule) for rule in rules_of(allowed) if rule.target not in allowed.kept])
+def _lift(macs: Sequence[Mac], allowed: Allowed) -> Change:
+    rules = [rule for rule in rules_of(allowed) if rule.target not in allowed.kept]
+    return together([remove_rule(mac, rule) for mac in macs for rule in rules])

@@ -49,6 +49,16 @@ class Record:
         self.experiments.append(experiment)
         del self.experiments[:-MAX_EXPERIMENTS]
 
+    def join(self, other: Self) -> None:
+        """Take over what was kept of the same device under another MAC address.
+
+        Periods and time sync stay those of this one: what two did in other times cannot be told apart then.
+        """
+        over = [experiment for experiment in other.experiments if not experiment.is_running]
+        self.experiments = sorted([*self.experiments, *over], key=lambda experiment: experiment.started)
+        del self.experiments[:-MAX_EXPERIMENTS]
+        self.mud = self.mud or other.mud
+
     def checks(self) -> dict[Contact, Check]:
         """Return the contacts that were seen to be connectivity checks, in any period."""
         return {

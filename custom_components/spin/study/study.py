@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import CALLBACK_TYPE, Event, callback
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.event import async_track_time_interval
 
+from ..const import DOMAIN
 from ..destinations import Grown
 from ..device import Device
 from ..models import Flows, Mac
@@ -90,6 +92,43 @@ class Study:
         self.record(mac).periods.begin(time.time(), label=label)
         await self.save()
         self.changed(mac)
+
+    def check_join(self, first: Mac, others: Sequence[Mac]) -> None:
+        """Refuse to join devices while that would cut a study short; raises ServiceValidationError."""
+        for mac in (first, *others):
+            self.check_split(mac)
+            if mac in self.captures.running:
+                raise self._refusal("join_capture", mac)
+        for mac in others:
+            mud = self.record(mac).mud
+            if mud is not None and mud.enforced:
+                raise self._refusal("join_mud", mac)
+
+    def check_split(self, mac: Mac) -> None:
+        """Refuse to split a device while an experiment goes on with it; raises ServiceValidationError."""
+        if self.record(mac).running is not None:
+            raise self._refusal("join_experiment", mac)
+
+    def _refusal(self, key: str, mac: Mac) -> ServiceValidationError:
+        return ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key=key,
+            translation_placeholders={"device": self._coordinator.registry.name(mac)},
+        )
+
+    async def join(self, first: Mac, others: Sequence[Mac]) -> None:
+        """Have the first device keep what it can of what is kept of the others, which are part of it now."""
+        for mac in others:
+            if (record := self._records.pop(mac, None)) is not None:
+                self.record(first).join(record)
+            self.experiments.forget(mac)
+        await self.save()
+        self.changed(first)
+
+    async def split(self, mac: Mac, other: Mac) -> None:
+        """Have the profile that holds for a device be that of another too, which was part of it."""
+        self.record(other).mud = self.record(mac).mud
+        await self.save()
 
     def experiment_of(self, mac: Mac) -> Experiment | None:
         """Return the experiment that goes on with a device."""
