@@ -127,7 +127,7 @@ class Agent:
         if not (last_words.done() and last_words.result()):
             await end([last_words], _END)
             _LOG.warning("last figures not told %s", fields(broker=self._config.mqtt.place))
-        await self._enforcement.save(time.time())
+        await self._enforcement.save()
 
     async def _last_words(self) -> bool:
         await self._captures.close()
@@ -156,7 +156,7 @@ class Agent:
         if self._publisher.connected:
             await self._tell()
             await self._tell_changes()
-        await self._enforcement.save(now)
+        await self._enforcement.save()
         next_end = self._enforcement.next_end()
         if next_end is not None and next_end - now < self._config.interval:
             self._readings.hasten(max(next_end - now, 0.1))
@@ -213,7 +213,7 @@ class Agent:
     async def _receive_policy(self, payload: bytes, retained: bool) -> None:
         now = time.time()
         self._enforcement.receive(payload, now, retained=retained)
-        await self._enforcement.save(now)
+        await self._enforcement.save()
         await self._say([await self._state()])
         self._readings.hasten()  # which arranges for the next end of a timed rule
 

@@ -58,6 +58,8 @@ class Enforcement:
         self._refused: list[Problem] = []
         self._faults: list[Problem] = []
         self._unsaved = False
+        self._saved: tuple[Policy, list[Resolved]] = Policy(), []
+        self._saving = asyncio.Lock()
         self._saved_at = self._retry_at = float("-inf")
         self._offset: float | None = None
         self.changes = 0
@@ -73,6 +75,7 @@ class Enforcement:
         if self._firewall is None:
             return
         policy, resolved = self._store.load()
+        self._saved = policy or Policy(), resolved
         self._firewall.restore(entry for entry in resolved if entry.until > now)
         self._apply(policy or Policy(), now)
         if policy is not None:
@@ -127,21 +130,33 @@ class Enforcement:
         lost = [Problem("policy_lost", self._store.lost)] if self._store.lost else []
         return [*self._refused, *self._faults, *lost]
 
-    async def save(self, now: float) -> None:
-        """Write what is wanted to disk, at once after a change; addresses of names once a minute."""
-        if self._firewall is None:
-            return
-        resolved = list(self._firewall.resolved())
-        if not self._unsaved and (not resolved or now - self._saved_at < _SAVE_RESOLVED):
-            return
-        self._unsaved, self._saved_at = False, now
-        self._faults = [problem for problem in self._faults if problem.code != "not_stored"]
+    async def save(self) -> None:
+        """Write what is wanted to disk, at once after a change; addresses of names once a minute.
+
+        What is there already is not written again; what could not be written is tried again after a minute.
+        """
+        async with self._saving:
+            now = time.monotonic()
+            if self._firewall is None or not (self._unsaved or now - self._saved_at >= _SAVE_RESOLVED):
+                return
+            self._unsaved, self._saved_at = False, now
+            content = self._wanted, list(self._firewall.resolved())
+            if content != self._saved:
+                await self._store_content(*content)
+
+    async def _store_content(self, policy: Policy, resolved: list[Resolved]) -> None:
+        fault = None
         try:
-            await asyncio.to_thread(self._store.save, self._wanted, resolved)
+            await asyncio.to_thread(self._store.save, policy, resolved)
+            self._saved = policy, resolved
         except StoreError as error:
-            self._faults.append(Problem("not_stored", str(error)))
-            self.changes += 1
+            fault = Problem("not_stored", str(error))
             _LOG.error("policy not stored %s", fields(cause=error))
+        others = [problem for problem in self._faults if problem.code != "not_stored"]
+        faults = [*others, fault] if fault is not None else others
+        if faults != self._faults:
+            self._faults = faults
+            self.changes += 1
 
     def _apply(self, policy: Policy, now: float) -> None:
         assert self._firewall is not None  # noqa: S101 (for the type checker)

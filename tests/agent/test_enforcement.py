@@ -1,5 +1,6 @@
 """What is enforced, and what is said of it, whatever goes wrong."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ async def test_a_policy_survives_a_restart_with_the_addresses_of_its_names(
     holds = Resolved(MAC, "a.example", b"\1\2\3\5", NOW + 500)
     firewall.addresses = [over, holds]
     enforced.receive(wish(3, first={"blocked": True}), NOW, retained=False)
-    await enforced.save(NOW)
+    await enforced.save()
 
     after = FakeFirewall()
     again = Enforcement(after, PolicyStore(store._path))
@@ -77,15 +78,64 @@ async def test_a_policy_survives_a_restart_with_the_addresses_of_its_names(
 
 
 async def test_addresses_of_names_are_saved_once_a_minute(
-    enforced: Enforcement, firewall: FakeFirewall, store: PolicyStore
+    enforced: Enforcement, firewall: FakeFirewall, store: PolicyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clock = Clock(monkeypatch)
     enforced.receive(wish(1), NOW, retained=False)
-    await enforced.save(NOW)
+    await enforced.save()
     firewall.addresses = [Resolved(MAC, "a.example", b"\1\2\3\4", NOW + 500)]
-    await enforced.save(NOW + 30)
+    clock.after(30)
+    await enforced.save()
     assert store.load()[1] == []
-    await enforced.save(NOW + 61)
+    clock.after(31)
+    await enforced.save()
     assert store.load()[1] == firewall.addresses
+    firewall.addresses = []
+    clock.after(61)
+    await enforced.save()
+    assert store.load()[1] == []
+
+
+async def test_what_is_on_disk_is_not_written_again(
+    enforced: Enforcement, firewall: FakeFirewall, store: PolicyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    firewall.addresses = [Resolved(MAC, "a.example", b"\1\2\3\4", NOW + 500)]
+    enforced.receive(wish(1), NOW, retained=False)
+    await enforced.save()
+    written = store._path.stat()
+    again = Enforcement(firewall, PolicyStore(store._path))
+    again.restore(NOW)
+    for one in (enforced, again):
+        for _ in range(3):
+            clock.after(61)
+            await one.save()
+    assert (store._path.stat().st_ino, store._path.stat().st_mtime_ns) == (
+        written.st_ino,
+        written.st_mtime_ns,
+    )
+
+
+async def test_a_default_policy_makes_no_file(
+    enforced: Enforcement, store: PolicyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    for _ in range(2):
+        await enforced.save()
+        clock.after(61)
+    assert not store._path.exists()
+
+
+async def test_two_saves_at_once_leave_the_newer_policy(enforced: Enforcement, store: PolicyStore) -> None:
+    saves = []
+    for revision in range(1, 20):
+        enforced.receive(wish(revision, first={"blocked": True}), NOW, retained=False)
+        saves.append(asyncio.create_task(enforced.save()))
+        await asyncio.sleep(0)
+    await asyncio.gather(*saves)
+    policy, _ = store.load()
+    assert policy is not None
+    assert policy.revision == 19
 
 
 def test_a_policy_that_is_not_understood_is_refused_whole(
@@ -228,13 +278,25 @@ def test_what_the_firewall_says_is_passed_on(enforced: Enforcement, firewall: Fa
     ]
 
 
-async def test_a_folder_that_cannot_be_written_is_said(firewall: FakeFirewall, tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_written_is_said(
+    firewall: FakeFirewall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
     enforced = Enforcement(firewall, PolicyStore(tmp_path / "file/policy.json"))
     enforced.restore(NOW)
     (tmp_path / "file").write_text("in the way")
     enforced.receive(wish(1), NOW, retained=False)
-    await enforced.save(NOW)
+    await enforced.save()
     assert (codes(enforced), state(enforced)["enforced"]) == (["not_stored"], True)
+    told = enforced.changes
+    clock.after(61)
+    await enforced.save()
+    assert enforced.changes == told
+    (tmp_path / "file").unlink()
+    clock.after(61)
+    await enforced.save()
+    assert codes(enforced) == []
+    assert enforced.changes > told
 
 
 def test_a_stored_policy_that_is_torn_is_said(firewall: FakeFirewall, store: PolicyStore) -> None:
@@ -251,7 +313,7 @@ async def test_a_source_that_cannot_block_says_so(store: PolicyStore) -> None:
     enforced.restore(NOW)
     enforced.receive(wish(1, first={"blocked": True}), NOW, retained=False)
     enforced.tick(NOW, 0.0)
-    await enforced.save(NOW)
+    await enforced.save()
     assert (state(enforced)["enforced"], state(enforced)["devices"]) == (False, {})
     assert codes(enforced) == ["cannot_block"]
     assert store.load() == (None, [])
