@@ -56,6 +56,10 @@ class Registry:
         )
         if entry.connections != info["connections"]:  # a MAC address was taken out
             self._registry.async_update_device(entry.id, new_connections=info["connections"])
+        if new and entry.disabled_by in (None, dr.DeviceEntryDisabler.INTEGRATION):
+            # One that was deleted comes back as it was.
+            wanted = dr.DeviceEntryDisabler.INTEGRATION if disabled else None
+            self._registry.async_update_device(entry.id, disabled_by=wanted)
 
     @callback
     def enable(self, mac: Mac) -> None:

@@ -85,11 +85,12 @@ class Roster:
         """Bring the device registry in line with what was loaded and with the options."""
         for device in list(self.devices.values()):
             if self._is_made_up(device.mac):
+                if self._options.random_macs in (RANDOM_ENABLED, RANDOM_IGNORE):
+                    # An ignored one, too: should it ever come back, its entities do as they were.
+                    self._registry.enable(device.mac)
                 if self._options.random_macs == RANDOM_IGNORE:
                     self.remove(device.mac)
                     continue
-                if self._options.random_macs == RANDOM_ENABLED:
-                    self._registry.enable(device.mac)
             self._registry.write(device)
 
     @callback

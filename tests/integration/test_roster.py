@@ -186,6 +186,76 @@ async def test_random_macs_after_a_change_of_mind(
     assert find(hass, RANDOM) is None
 
 
+def is_shown(hass: HomeAssistant, mac: str = RANDOM) -> bool:
+    """Return whether a device and its switch are enabled; they must agree."""
+    device = find(hass, mac)
+    assert device is not None
+    assert device.disabled_by in (None, dr.DeviceEntryDisabler.INTEGRATION)
+    (switch,) = [
+        entity
+        for entity in er.async_entries_for_device(
+            er.async_get(hass), device.id, include_disabled_entities=True
+        )
+        if entity.unique_id.endswith("_block")
+    ]
+    shown = hass.states.get(switch.entity_id) is not None
+    assert (switch.disabled_by is None) is (device.disabled_by is None) is shown
+    return shown
+
+
+async def test_a_device_that_was_ignored_comes_back_as_the_options_say(
+    hass: HomeAssistant, gateway: Gateway, broker: Broker, spin: MockConfigEntry
+) -> None:
+    async def set_to(choice: str) -> None:
+        await set_option(hass, broker, spin, choice)
+        gateway.device(RANDOM, hostname="phone")
+        await hass.async_block_till_done()
+
+    gateway.device(RANDOM, hostname="phone")
+    await hass.async_block_till_done()
+    assert not is_shown(hass)
+    await set_to("ignore")
+    await set_to("enabled")
+    assert is_shown(hass)
+    await set_to("ignore")
+    await set_to("disabled")
+    assert not is_shown(hass)
+    await set_to("ignore")
+    await set_to("enabled")
+    assert is_shown(hass)
+
+
+async def test_what_the_user_disabled_comes_back_disabled(
+    hass: HomeAssistant, gateway: Gateway, broker: Broker, spin: MockConfigEntry
+) -> None:
+    gateway.device(RANDOM, hostname="phone")
+    await hass.async_block_till_done()
+    dr.async_get(hass).async_update_device(find(hass, RANDOM).id, disabled_by=dr.DeviceEntryDisabler.USER)
+    for choice in ("ignore", "enabled"):
+        await set_option(hass, broker, spin, choice)
+    gateway.device(RANDOM, hostname="phone")
+    await hass.async_block_till_done()
+    assert find(hass, RANDOM).disabled_by is dr.DeviceEntryDisabler.USER
+
+
+@pytest.mark.parametrize("options", [{"devices": {"random_macs": "enabled"}}])
+async def test_a_gateway_that_is_added_again_takes_its_devices_as_the_options_say(
+    hass: HomeAssistant, gateway: Gateway, broker: Broker, spin: MockConfigEntry
+) -> None:
+    gateway.device(RANDOM, hostname="phone")
+    await hass.async_block_till_done()
+    assert is_shown(hass)
+    await hass.config_entries.async_remove(spin.entry_id)
+    again = MockConfigEntry(domain=DOMAIN, unique_id="home", data=dict(spin.data))
+    again.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(again.entry_id)
+    await broker.settled()
+    gateway.device(RANDOM, hostname="phone")
+    await hass.async_block_till_done()
+    assert not is_shown(hass)
+    await hass.config_entries.async_unload(again.entry_id)
+
+
 async def test_a_random_mac_that_another_integration_knows_is_a_device_like_any_other(
     hass: HomeAssistant, gateway: Gateway, spin: MockConfigEntry
 ) -> None:
