@@ -79,6 +79,11 @@ def remove_rule(mac: Mac | None, target: Rule) -> Change:
     return _edit_rules(mac, lambda rules: tuple(r for r in rules if not _same_target(r, target)))
 
 
+def take_back(mac: Mac | None, rule: Rule) -> Change:
+    """Take away this very rule; one for the same target that says something else stays."""
+    return _edit_rules(mac, lambda rules: tuple(r for r in rules if r != rule))
+
+
 def disallow(mac: Mac | None, target: Rule) -> Change:
     """Take away the rules that allow this target; those that block it stay."""
     return _edit_rules(

@@ -341,6 +341,34 @@ async def test_remove(hass: HomeAssistant, gateway: Gateway, hue: str, spin: Moc
     assert spin.runtime_data.study.record(HUE).mud is None
 
 
+@pytest.mark.parametrize(
+    ("decisions", "left"),
+    [
+        ([("block_destination", {})], ("block", False)),
+        ([("block_destination", {"duration": 600}), ("allow_destination", {})], ("allow", False)),
+        ([("block_destination", {"duration": 600})], ("block", True)),
+    ],
+)
+@pytest.mark.parametrize("again", [True, False])
+async def test_what_the_user_decided_since_stays(
+    hass: HomeAssistant,
+    gateway: Gateway,
+    hue: str,
+    decisions: list[tuple[str, dict[str, Any]]],
+    left: tuple[str, bool],
+    again: bool,
+) -> None:
+    await call(hass, "import_mud", hue, content=json.dumps(MAKERS), enforce=True)
+    for action, data in decisions:
+        await call(hass, action, hue, destination="cloud.lighting.example", **data)
+    if again:
+        await call(hass, "import_mud", hue, content=json.dumps(MAKERS))
+    await hass.services.async_call(DOMAIN, "remove_mud", {"device_id": hue}, blocking=True)
+    (rule,) = gateway.policy["devices"][HUE]["destinations"]
+    assert rule["name"] == "cloud.lighting.example"
+    assert (rule["action"], rule["until"] is not None) == left
+
+
 async def test_a_file_that_cannot_be_used_changes_nothing(
     hass: HomeAssistant, gateway: Gateway, hue: str, spin: MockConfigEntry
 ) -> None:

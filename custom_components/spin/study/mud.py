@@ -1,14 +1,13 @@
 """MUD files of a gateway's devices: written from what was seen, read and enforced as rules."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from homeassistant.util import slugify
 
 from ..models import Mac, Rule
-from ..rules import ALLOW, BLOCK, Change, remove_rule, set_rule, together
+from ..rules import ALLOW, BLOCK, Change, set_rule, take_back, together
 from ..rulings import USER, Ruling
 from .contacts import Contact
 from .mud_export import export, unnamed
@@ -60,15 +59,13 @@ async def enforce(coordinator: SpinCoordinator, mac: Mac, allowed: Allowed, user
         PolicyError: the gateway does not enforce it
     """
     await coordinator.decisions.check_device(mac)
-    macs = coordinator.devices[mac].macs
     former = coordinator.study.record(mac).mud
-    lifted = together([_lift(macs, former)] if former is not None and former.enforced else [])
+    lifted = together([_lift(coordinator, mac, former)] if former is not None and former.enforced else [])
     present = lifted(await coordinator.present_policy())
     ruled = {rule.target for rule in present.device(mac).destinations}
     rules = [rule for rule in rules_of(allowed) if rule.target not in ruled]
-    await coordinator.change_policy(
-        together([lifted, *(set_rule(each, rule) for each in macs for rule in rules)])
-    )
+    added = [set_rule(each, rule) for each in coordinator.devices[mac].macs for rule in rules]
+    await coordinator.change_policy(together([lifted, *added]))
     for rule in rules:
         coordinator.rulings.note(mac, rule.target, Ruling(USER, user_id, reason=REASON))
     kept = tuple(rule.target for rule in rules_of(allowed) if rule.target in ruled)
@@ -76,10 +73,18 @@ async def enforce(coordinator: SpinCoordinator, mac: Mac, allowed: Allowed, user
 
 
 async def lift(coordinator: SpinCoordinator, mac: Mac, allowed: Allowed) -> None:
-    """Take the rules of a file away; raises PolicyError."""
-    await coordinator.change_policy(_lift(coordinator.devices[mac].macs, allowed))
+    """Take the rules of a file away, unless somebody has made another of them; raises PolicyError."""
+    await coordinator.change_policy(_lift(coordinator, mac, allowed))
 
 
-def _lift(macs: Sequence[Mac], allowed: Allowed) -> Change:
-    rules = [rule for rule in rules_of(allowed) if rule.target not in allowed.kept]
-    return together([remove_rule(mac, rule) for mac in macs for rule in rules])
+def _lift(coordinator: SpinCoordinator, mac: Mac, allowed: Allowed) -> Change:
+    rules = [
+        rule
+        for rule in rules_of(allowed)
+        if rule.target not in allowed.kept and _is_the_files(coordinator.rulings.of(mac, rule.target))
+    ]
+    return together([take_back(each, rule) for each in coordinator.devices[mac].macs for rule in rules])
+
+
+def _is_the_files(ruling: Ruling | None) -> bool:
+    return ruling is None or ruling.reason == REASON
