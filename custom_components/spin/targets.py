@@ -40,19 +40,29 @@ def targets_of(call: ServiceCall) -> Targets:
     A gateway is meant only where it is named itself: whoever names its room means the devices there.
 
     Raises:
-        ServiceValidationError: nothing of SPIN is
+        ServiceValidationError: nothing of SPIN is, or only what is not loaded
     """
     named = _device_ids(call.hass, {key: call.data[key] for key in NAMES if key in call.data})
     targets: dict[SpinCoordinator, list[Target]] = {}
+    not_loaded: str | None = None
     for device_id in sorted(_device_ids(call.hass, call.data)):
         device, entry = dr.async_get_device_and_config_entry_for_domain(call.hass, device_id, domain=DOMAIN)
-        if device is None or entry is None or entry.state is not ConfigEntryState.LOADED:
+        if device is None or entry is None:
+            continue
+        if entry.state is not ConfigEntryState.LOADED:
+            not_loaded = entry.title
             continue
         coordinator: SpinCoordinator = entry.runtime_data
         name = device.name_by_user or device.name or coordinator.gateway
         target = Target(device_id, name, mac_of(device, coordinator.gateway))
         if target.mac is not None or device_id in named:
             targets.setdefault(coordinator, []).append(target)
+    if not targets and not_loaded is not None:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="not_loaded",
+            translation_placeholders={"gateway": not_loaded},
+        )
     if not targets:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_device")
     return targets

@@ -1,7 +1,9 @@
 """The examples in the documentation, run as real automations."""
 
 import asyncio
+import itertools
 import json
+import logging
 import re
 from collections.abc import AsyncGenerator
 from datetime import timedelta
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from gateway_double import CAMERA, HUE, Gateway, row
+from gateway_double import CAMERA, HUE, Broker, Gateway, row
 from homeassistant.components.automation import DOMAIN as AUTOMATION
 from homeassistant.const import ATTR_ENTITY_ID
 from homeassistant.core import HomeAssistant
@@ -23,6 +25,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.spin.const import ACTIVITY_EVENTS
+from tests.home.documentation import names_configuration
 
 TABLET = "00:17:88:00:00:03"
 DOCUMENT = Path(__file__).parent.parent.parent / "docs/automations.md"
@@ -110,6 +113,43 @@ async def test_most_sent(hass: HomeAssistant, gateway: Gateway, automations: dic
     automations["notifications"].clear()
     await run(hass, 4)
     assert [call.data["message"] for call in automations["notifications"]] == ["example.org: 7.2 MB sent"]
+
+
+@pytest.mark.parametrize("expected_lingering_timers", [True])
+async def test_names_on_a_dashboard(
+    hass: HomeAssistant,
+    gateway: Gateway,
+    broker: Broker,
+    spin: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (sensor,) = yaml.safe_load(names_configuration())["template"]
+    assert await async_setup_component(hass, "template", {"template": [sensor]})
+    ticks = itertools.count(1)
+
+    async def names() -> list[str] | None:
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=10 * next(ticks)))
+        await hass.async_block_till_done(wait_background_tasks=True)
+        state = hass.states.get("sensor.who_talks_to_whom")
+        assert state is not None
+        devices = state.attributes.get("devices")
+        return devices and [each["name"] for each in devices]
+
+    assert await names() is None
+    gateway.device()
+    gateway.flows(row())
+    await hass.async_block_till_done()
+    assert await names() == ["Philips-hue"]
+    await hass.config_entries.async_unload(spin.entry_id)
+    assert await names() == ["Philips-hue"]
+    assert await hass.config_entries.async_setup(spin.entry_id)
+    await broker.settled()
+    gateway.device(CAMERA, hostname="Camera")
+    await hass.async_block_till_done()
+    assert await names() == ["Philips-hue", "Camera"]
+    await hass.config_entries.async_remove(spin.entry_id)
+    assert await names() == ["Philips-hue", "Camera"]
+    assert [each.message for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
 def texts() -> dict[str, Any]:

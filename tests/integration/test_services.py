@@ -258,6 +258,17 @@ async def test_a_room_stands_for_its_devices_not_for_the_gateway_in_it(
     assert caught.value.translation_key == "no_device"
 
 
+async def test_targets_whose_gateway_is_not_loaded(
+    hass: HomeAssistant, devices: dict[str, str], spin: MockConfigEntry
+) -> None:
+    await hass.config_entries.async_unload(spin.entry_id)
+    for target in ("hue", "gateway"):
+        with pytest.raises(ServiceValidationError) as caught:
+            await call(hass, "get_destinations", devices[target], response=True)
+        assert caught.value.translation_key == "not_loaded"
+        assert caught.value.translation_placeholders == {"gateway": "Home gateway"}
+
+
 async def test_targets_that_are_none(
     hass: HomeAssistant, devices: dict[str, str], spin: MockConfigEntry
 ) -> None:
