@@ -114,6 +114,14 @@ async def start(hass: HomeAssistant, hue: str, **data: Any) -> str:
     return answer["devices"][hue]["file"]
 
 
+async def stop(hass: HomeAssistant, hue: str) -> dict[str, Any]:
+    answer = await hass.services.async_call(
+        DOMAIN, "stop_capture", {"device_id": hue}, blocking=True, return_response=True
+    )
+    found = answer["devices"][hue]
+    return {key: found[key] for key in ("changed", "file")}
+
+
 async def settle(hass: HomeAssistant, spin: MockConfigEntry) -> None:
     async with asyncio.timeout(5):
         while spin.runtime_data.study.captures.running:
@@ -153,17 +161,17 @@ async def test_capture(
 
 
 async def test_stop(hass: HomeAssistant, capturing: Capturing, hue: str, spin: MockConfigEntry) -> None:
-    await start(hass, hue)
+    file = await start(hass, hue)
     with pytest.raises(ServiceValidationError) as caught:
         await start(hass, hue)
     assert caught.value.translation_key == "capture_runs"
-    await hass.services.async_call(DOMAIN, "stop_capture", {"device_id": hue}, blocking=True)
+    assert await stop(hass, hue) == {"changed": True, "file": file}
     assert capturing.commands[-1]["capture"] == capturing.id
     capturing.chunk(HEADER)
     capturing.end(24, reason="stopped")
     await settle(hass, spin)
     commands = len(capturing.commands)
-    await hass.services.async_call(DOMAIN, "stop_capture", {"device_id": hue}, blocking=True)
+    assert await stop(hass, hue) == {"changed": False, "file": None}
     assert len(capturing.commands) == commands
 
 

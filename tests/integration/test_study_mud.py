@@ -335,8 +335,8 @@ async def test_remove(hass: HomeAssistant, gateway: Gateway, hue: str, spin: Moc
     for _ in range(2):
         imported = await call(hass, "import_mud", hue, content=json.dumps(MAKERS), enforce=True)
         assert imported["kept"] == ["update.lighting.example"]
-    for _ in range(2):
-        await hass.services.async_call(DOMAIN, "remove_mud", {"device_id": hue}, blocking=True)
+    assert (await call(hass, "remove_mud", hue))["changed"] is True
+    assert (await call(hass, "remove_mud", hue))["changed"] is False
     assert gateway.policy["devices"] == before
     assert spin.runtime_data.study.record(HUE).mud is None
 

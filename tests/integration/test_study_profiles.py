@@ -202,6 +202,13 @@ async def compared(hass: HomeAssistant, hue: str, **data: Any) -> dict[str, Any]
     return answer["devices"][hue]
 
 
+async def begin(hass: HomeAssistant, hue: str, **data: Any) -> dict[str, Any]:
+    answer = await hass.services.async_call(
+        DOMAIN, "begin_period", {"device_id": hue, **data}, blocking=True, return_response=True
+    )
+    return answer["devices"][hue]
+
+
 async def minute(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     freezer.tick(timedelta(seconds=61))
     async_fire_time_changed(hass)
@@ -210,9 +217,8 @@ async def minute(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
 
 async def test_a_period_by_hand(hass: HomeAssistant, gateway: Gateway, hue: str) -> None:
     assert (await compared(hass, hue))["comparison"] is None
-    await hass.services.async_call(
-        DOMAIN, "begin_period", {"device_id": hue, "label": "after the summer"}, blocking=True
-    )
+    begun = await begin(hass, hue, label="after the summer")
+    assert (begun["period"], begun["label"], begun["names"]) == (2, "after the summer", 0)
     gateway.flows(row(sent_bytes=9000), row("new.example"), seq=2)
     await hass.async_block_till_done()
     found = (await compared(hass, hue))["comparison"]

@@ -56,9 +56,7 @@ _PERIOD = vol.All(cv.string, vol.Length(min=1, max=MAX_LABEL))
 def async_setup_study_actions(hass: HomeAssistant) -> None:
     """Register the actions."""
 
-    def register(
-        name: str, action: Action, fields: VolDictType, response: SupportsResponse = SupportsResponse.NONE
-    ) -> None:
+    def register(name: str, action: Action, fields: VolDictType, response: SupportsResponse) -> None:
         schema = vol.Schema({**cv.TARGET_SERVICE_FIELDS, **fields})
         hass.services.async_register(DOMAIN, name, action, schema, supports_response=response)
 
@@ -67,7 +65,7 @@ def async_setup_study_actions(hass: HomeAssistant) -> None:
     register("stop_experiment", _stop_experiment, {}, optional)
     register("get_experiment", _get_experiment, {vol.Optional("experiment"): cv.string}, only)
     register("get_time_sync", _get_time_sync, {}, only)
-    register("begin_period", _begin_period, {vol.Optional("label"): _PERIOD})
+    register("begin_period", _begin_period, {vol.Optional("label"): _PERIOD}, optional)
     register(
         "compare_profiles",
         _compare_profiles,
@@ -81,9 +79,9 @@ def async_setup_study_actions(hass: HomeAssistant) -> None:
         {vol.Required("content"): cv.string, vol.Optional("enforce", default=False): cv.boolean},
         optional,
     )
-    register("remove_mud", _remove_mud, {})
+    register("remove_mud", _remove_mud, {}, optional)
     register("start_capture", _start_capture, _CAPTURE, optional)
-    register("stop_capture", _stop_capture, {})
+    register("stop_capture", _stop_capture, {}, optional)
 
 
 def _each(meant: Meant) -> Iterator[tuple[SpinCoordinator, Mac, Record]]:
@@ -177,9 +175,12 @@ async def _get_time_sync(call: ServiceCall) -> ServiceResponse:
     )
 
 
-async def _begin_period(call: ServiceCall) -> None:
+async def _begin_period(call: ServiceCall) -> ServiceResponse:
+    begun = {}
     for coordinator, mac, _ in await _to_change(call):
-        await coordinator.study.begin_period(mac, call.data.get("label"))
+        period = await coordinator.study.begin_period(mac, call.data.get("label"))
+        begun[coordinator, mac] = period.summary()
+    return _answer(begun)
 
 
 async def _compare_profiles(call: ServiceCall) -> ServiceResponse:
@@ -231,12 +232,15 @@ async def _import_mud(call: ServiceCall) -> ServiceResponse:
     return _answer(found)
 
 
-async def _remove_mud(call: ServiceCall) -> None:
+async def _remove_mud(call: ServiceCall) -> ServiceResponse:
+    answers = {}
     for coordinator, mac, record in await _to_change(call):
+        answers[coordinator, mac] = {"changed": record.mud is not None}
         if record.mud is not None and record.mud.enforced:
             await mud.lift(coordinator, mac, record.mud)
         record.mud = None
         await coordinator.study.save()
+    return _answer(answers)
 
 
 async def _start_capture(call: ServiceCall) -> ServiceResponse:
@@ -257,7 +261,10 @@ async def _start_capture(call: ServiceCall) -> ServiceResponse:
     return _answer(begun)
 
 
-async def _stop_capture(call: ServiceCall) -> None:
+async def _stop_capture(call: ServiceCall) -> ServiceResponse:
     await check_administrator(call)
+    answers = {}
     for coordinator, mac, _ in await _to_change(call):
-        await coordinator.study.captures.stop(mac)
+        file = await coordinator.study.captures.stop(mac)
+        answers[coordinator, mac] = {"changed": file is not None, "file": file}
+    return _answer(answers)

@@ -18,6 +18,7 @@ from .captures import Captures
 from .experiment import Experiment
 from .experiments import Experiments
 from .periods import Periods
+from .profile import Profile
 from .record import Record
 from .store import StudyStore
 from .versions import firmware_of
@@ -87,11 +88,12 @@ class Study:
             record = self._records[mac] = Record(Periods.beginning(time.time()))
         return record
 
-    async def begin_period(self, mac: Mac, label: str | None) -> None:
+    async def begin_period(self, mac: Mac, label: str | None) -> Profile:
         """Have a device's profile begin anew, to be compared with what was before."""
-        self.record(mac).periods.begin(time.time(), label=label)
+        period = self.record(mac).periods.begin(time.time(), label=label)
         await self.save()
         self.changed(mac)
+        return period
 
     def check_join(self, first: Mac, others: Sequence[Mac]) -> None:
         """Refuse to join devices while that would cut a study short; raises ServiceValidationError."""
