@@ -16,7 +16,7 @@ from .models import PolicyState
 from .naming import is_random
 from .registry import mac_of
 
-TO_REDACT = {"title", "unique_id", "gateway", "prefix"}
+TO_REDACT = {"title", "unique_id", "gateway", "prefix", "discovery_keys"}
 
 
 async def async_get_config_entry_diagnostics(_hass: HomeAssistant, entry: SpinConfigEntry) -> dict[str, Any]:
