@@ -1,12 +1,14 @@
 """What a device is known to talk to, as response data."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 
 import voluptuous as vol
 from homeassistant.core import ServiceCall, ServiceResponse
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import VolDictType
+from homeassistant.util import dt as dt_util
 
 from .destinations import VERDICTS, Destination
 from .device import Device
@@ -48,8 +50,8 @@ class Wanted:
         since, before = call.data.get(ATTR_SINCE), call.data.get(ATTR_BEFORE)
         return cls(
             frozenset(call.data.get(ATTR_STATE, STATES)),
-            0.0 if since is None else since.astimezone().timestamp(),
-            float("inf") if before is None else before.astimezone().timestamp(),
+            0.0 if since is None else _seconds(since),
+            float("inf") if before is None else _seconds(before),
             call.data.get(ATTR_TEXT, "").lower(),
         )
 
@@ -59,6 +61,11 @@ class Wanted:
             return False
         texts = (destination.key.group, *destination.names, *destination.addresses)
         return not self.text or any(self.text in text for text in texts)
+
+
+def _seconds(at: datetime) -> float:
+    """Return a time as Unix seconds; without a time zone it is that of Home Assistant."""
+    return at.replace(tzinfo=at.tzinfo or dt_util.get_default_time_zone()).timestamp()
 
 
 EVERYTHING = Wanted()

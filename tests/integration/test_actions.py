@@ -312,6 +312,9 @@ async def test_what_cannot_be_joined(hass: HomeAssistant, gateway: Gateway, ids:
         ({"since": "2020-01-01T00:00:00+00:00"}, {"meethue.com", "google.com", "198.51.100.99"}),
         ({"before": "2020-01-01 00:00:00"}, set()),
         ({"since": "2100-01-01 00:00:00"}, set()),
+        ({"before": "0001-01-01 00:00:00"}, set()),
+        ({"before": "0001-01-01T00:00:00+14:00"}, set()),
+        ({"since": "9999-12-31 23:59:59"}, set()),
     ],
 )
 async def test_filters(
