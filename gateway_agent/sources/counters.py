@@ -1,7 +1,6 @@
 """What the kernel's counters say now against what they said before: the differences that leave the source."""
 
 import struct
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
@@ -35,7 +34,7 @@ class Counters:
         self._address_bytes = address_bytes
         self._records: dict[Key, bytearray] = {}
         self._changes: dict[Key, Traffic] = {}
-        self._waiting: dict[Key, deque[tuple[float, int]]] = {}
+        self._waiting: dict[Key, list[tuple[float, int]]] = {}
         self._born: set[Key] = set()
         self._answered: set[Key] = set()
 
@@ -111,7 +110,7 @@ class Counters:
             late = max(late, min(answered + told - opened, told))
             overdue = 0
             while history and history[0][0] <= now - UNANSWERED_AFTER:
-                overdue = history.popleft()[1] - answered + late - told
+                overdue = history.pop(0)[1] - answered + late - told
             if overdue > 0:
                 told += overdue
                 self._change(key, now).unanswered += overdue
@@ -137,6 +136,10 @@ class Counters:
         """Return the flows that did not change since that time, the longest quiet first."""
         found = [(changed, key) for key, changed in self._last_changes() if changed <= since]
         return [key for _, key in sorted(found)]
+
+    def waits(self, key: Key) -> bool:
+        """Whether a connection of the flow waits for its answer: once forgotten, it is never unanswered."""
+        return key in self._waiting
 
     def columns(self, key: Key) -> list[int]:
         """Return the sets that have an element for this flow."""
@@ -224,7 +227,7 @@ class Counters:
     def _wait_for_answers(self, key: Key, now: float, opened: int) -> None:
         history = self._waiting.get(key)
         if history is None:
-            self._waiting[key] = deque(((now, opened),))
+            self._waiting[key] = [(now, opened)]  # a deque takes ten times the memory, and a scan has many
         else:
             history.append((now, opened))
 

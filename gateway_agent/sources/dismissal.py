@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway_agent.kernel import nf_tables
 from gateway_agent.kernel.netlink import NLM_F_ECHO, NetlinkError, Request
-from gateway_agent.kernel.ruleset import COUNTED, TABLE
+from gateway_agent.kernel.ruleset import COUNTED, MAX_ELEMENTS, TABLE
 from gateway_agent.kernel.table import Table
 from gateway_agent.sources.counters import Counters, Key
 
@@ -18,6 +18,9 @@ IDLE_AFTER: Final = 600.0
 
 MANY_FLOWS: Final = 12_288
 """Flows of one IP version from which on the longest quiet go early: three quarters of a ledger."""
+
+MOST_FLOWS: Final = MAX_ELEMENTS * 3 // 4
+"""Likewise, from which on they go although a connection of theirs waits for its answer."""
 
 _KEPT: Final = MANY_FLOWS * 2 // 3
 _AT_ONCE: Final = 250
@@ -28,9 +31,19 @@ def dismiss(table: Table, version: str, counters: Counters, now: float) -> None:
     """Dismiss what is due; the last differences are in `counters` afterwards. Raises NetlinkError."""
     due = counters.quiet(now - IDLE_AFTER)
     if len(counters) > MANY_FLOWS and len(counters) - _KEPT > len(due):
-        due = counters.quiet(now - 0.001)[: len(counters) - _KEPT]
+        due = _excess(counters, now)
     for start in range(0, min(len(due), _PER_READING), _AT_ONCE):
         _delete(table, version, counters, due[start : start + _AT_ONCE], now)
+
+
+def _excess(counters: Counters, now: float) -> list[Key]:
+    """Return what goes early; a connection without an answer stays until it is counted as unanswered."""
+    quiet = counters.quiet(now - 0.001)
+    settled = [key for key in quiet if not counters.waits(key)][: len(counters) - _KEPT]
+    if len(counters) - len(settled) <= MOST_FLOWS:
+        return settled
+    waiting = [key for key in quiet if counters.waits(key)]
+    return settled + waiting[: len(counters) - len(settled) - MOST_FLOWS]
 
 
 def _delete(table: Table, version: str, counters: Counters, keys: list[Key], now: float) -> None:

@@ -452,6 +452,7 @@ def test_a_scan_does_not_fill_the_kernel(
     lab: Lab, source: NftablesSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dismissal, "MANY_FLOWS", 1500)
+    monkeypatch.setattr(dismissal, "MOST_FLOWS", 2000)
     monkeypatch.setattr(dismissal, "_KEPT", 1000)
     lab.wan.ip("route", "add", "blackhole", "198.18.0.0/15")
     totals = Totals(source)
@@ -467,6 +468,28 @@ def test_a_scan_does_not_fill_the_kernel(
     )
     assert len(source._families["4"]) <= 2500
     assert lab.gateway.run("nft", "list", "set", "inet", "spin", "sent4").count("198.18.") <= 2500
+
+
+def test_what_a_scan_asked_is_unanswered_before_it_is_dismissed(
+    lab: Lab, source: NftablesSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dismissal, "MANY_FLOWS", 600)
+    monkeypatch.setattr(dismissal, "_KEPT", 400)
+    lab.wan.ip("route", "add", "blackhole", "198.18.0.0/15")
+    totals = Totals(source)
+    with lab.devices[0].socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        for number in range(2_000):
+            client.sendto(b"x", (f"198.18.{number >> 8}.{number & 255}", 53))
+            if number % 500 == 499:
+                totals.read()
+    time.sleep(0.01)
+    totals.read()
+    for chunk in source.read(time.time() + 11):
+        for flow, traffic in chunk:
+            totals.flows[flow].unanswered += traffic.unanswered
+    scanned = [traffic for flow, traffic in totals.flows.items() if flow.protocol == UDP]
+    assert [(one.connections, one.unanswered) for one in scanned] == [(1, 1)] * 2_000
+    assert len(source._families["4"]) <= 600
 
 
 def test_what_has_no_room_is_visible(lab: Lab, table: Table, source: NftablesSource) -> None:
