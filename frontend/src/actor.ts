@@ -77,7 +77,7 @@ export class Actor {
   }
 
   notice(): unknown {
-    const { toast, busy } = this;
+    const { toast } = this;
     const { words } = this.stage;
     return html`<div class="toasts" role="status">
       ${
@@ -86,7 +86,7 @@ export class Actor {
             <span>${toast.text}</span>
             ${
               toast.undo
-                ? html`<button ?disabled=${busy} @click=${() => this.act(toast.undo!, false)}>
+                ? html`<button @click=${this.undo}>
                   ${words.t("undo")}
                 </button>`
                 : nothing
@@ -99,6 +99,12 @@ export class Actor {
       }
     </div>`;
   }
+
+  /** The button goes with what it takes back; the keyboard's focus stays in the toast. */
+  private readonly undo = (event: Event): void => {
+    ((event.currentTarget as Element).nextElementSibling as HTMLElement).focus();
+    void this.act(this.toast!.undo!, false);
+  };
 
   private async act(deed: Deed, undoable = true): Promise<void> {
     if (this.busy) return;

@@ -4,7 +4,7 @@ import { ROW } from "./layout";
 export const pictureStyle = css`
   .picture {
     display: grid;
-    grid-template-columns: minmax(0, 4fr) minmax(80px, 4fr) minmax(0, 4fr);
+    grid-template-columns: minmax(0, 9fr) minmax(80px, 7fr) minmax(0, 8fr);
     position: relative;
   }
   h3 {

@@ -75,7 +75,8 @@ export abstract class StudySection {
     this.stage.draw();
     queueMicrotask(() => {
       if (!hadFocus || element!.matches(":focus-within")) return;
-      element!.querySelector<HTMLElement>("button.main, button.danger, summary")?.focus();
+      const button = element!.querySelector<HTMLElement>("button.main, button.danger");
+      (button ?? element!.querySelector("summary"))?.focus();
     });
   }
 

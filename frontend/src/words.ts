@@ -88,12 +88,11 @@ export class Words {
   }
 
   private find(key: string, values: Values): string {
-    const text = this.text(key, values);
-    return text && this.isTurned ? `${ISOLATE}${text}${END}` : text;
+    return this.isolated(this.localize(`component.spin.common.${key}`, values));
   }
 
-  private text(key: string, values: Values): string {
-    return this.localize(`component.spin.common.${key}`, values);
+  private isolated(text: string): string {
+    return text && this.isTurned ? `${ISOLATE}${text}${END}` : text;
   }
 
   number(value: number): string {
@@ -101,20 +100,24 @@ export class Words {
   }
 
   percent(part: number): string {
-    return this.unit("percent", { style: "percent" }).format(part);
+    return this.unit("percent", { style: "percent" }, part);
   }
 
   bytes(value: number): string {
     const step = value < 1000 ? 0 : Math.min(Math.floor(Math.log10(value) / 3), BYTE_UNITS.length - 1);
     const scaled = value / 1000 ** step;
     const digits = step > 0 && scaled < 9.95 ? 1 : 0;
-    return this.unit(`${BYTE_UNITS[step]}${digits}`, {
-      style: "unit",
-      unit: BYTE_UNITS[step]!,
-      unitDisplay: step ? "short" : "long",
-      minimumFractionDigits: digits,
-      maximumFractionDigits: digits,
-    }).format(scaled);
+    return this.unit(
+      `${BYTE_UNITS[step]}${digits}`,
+      {
+        style: "unit",
+        unit: BYTE_UNITS[step]!,
+        unitDisplay: step ? "short" : "long",
+        minimumFractionDigits: digits,
+        maximumFractionDigits: digits,
+      },
+      scaled,
+    );
   }
 
   /** In the largest unit that says it well: 5 days, 90 minutes, 64 seconds. */
@@ -122,30 +125,32 @@ export class Words {
     const fits = (parts: number): boolean =>
       parts >= 3 || (parts >= 1 && Math.abs(parts / Math.round(parts) - 1) < 0.05);
     const [unit, size] = DURATION_UNITS.find(([, size]) => fits(seconds / size)) ?? ["second", 1];
-    return this.unit(unit, { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 0 }).format(
+    return this.unit(
+      unit,
+      { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 0 },
       Math.round(seconds / size),
     );
   }
 
   time(at: number): string {
-    return this.clock.format(at * 1000);
+    return this.isolated(this.clock.format(at * 1000));
   }
 
   day(at: number): string {
-    return this.date.format(at * 1000);
+    return this.isolated(this.date.format(at * 1000));
   }
 
   moment(at: number): string {
-    return this.dateTime.format(at * 1000);
+    return this.isolated(this.dateTime.format(at * 1000));
   }
 
-  private unit(key: string, options: Intl.NumberFormatOptions): Intl.NumberFormat {
+  private unit(key: string, options: Intl.NumberFormatOptions, value: number): string {
     let format = this.units.get(key);
     if (!format) {
       format = new Intl.NumberFormat(this.numberLanguage, options);
       this.units.set(key, format);
     }
-    return format;
+    return this.isolated(format.format(value));
   }
 }
 

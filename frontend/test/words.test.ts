@@ -55,6 +55,9 @@ test("Home Assistant finds the texts", async () => {
 test("on a page that runs from right to left, each text runs its own way", () => {
   document.dir = "rtl";
   expect(words().n("new", 2)).toBe("\u20682 new\u2069");
+  expect(words().bytes(2100)).toBe("\u20682.1 kB\u2069");
+  expect(words().duration(300)).toBe("\u20685 minutes\u2069");
+  expect(words().moment(1_700_000_000)).toMatch(/^\u2068[^]*\u2069$/);
 });
 
 test("characters that do not print or turn the writing are seen", () => {

@@ -155,8 +155,9 @@ def test_block_by_way_of_the_service_and_undo(desk: View, living: Whole) -> None
     expect(toast).to_contain_text("qq.com is blocked for Philips-hue.")
     address = look_up(living.home.devices["hue"], "qq.com", 4)[0]
     assert is_blocked(living, address)
-    toast.get_by_role("button", name="Undo").click()
+    toast.get_by_role("button", name="Undo").press("Enter")
     expect(toast).to_contain_text("no longer blocked")
+    expect(toast.get_by_role("button", name="Close")).to_be_focused()
     assert not is_blocked(living, address)
 
 
