@@ -166,7 +166,8 @@ class Counters:
             yield key[:size], key[size : 2 * size]
 
     def dump(self) -> bytes:
-        """Return all readings, for `load`."""
+        """Return all readings, for `load`; what waits for an answer is not waited for any more."""
+        self._stop_waiting()
         return b"".join(key + bytes(record) for key, record in self._records.items())
 
     def load(self, content: bytes) -> None:
@@ -180,13 +181,16 @@ class Counters:
 
     def skip(self) -> None:
         """Take what was read as what had been counted before, and tell none of it."""
-        for key in self._waiting:
-            record = self._records[key]
-            opened, answered, _, late = self._balance(key)
-            _TOLD.pack_into(record, _TOLD_AT, max(opened - answered, 0), late)
-        self._waiting.clear()
+        self._stop_waiting()
         self._changes.clear()
         self._born.clear()
+
+    def _stop_waiting(self) -> None:
+        """Take what waits for an answer as told, and tell it to nobody."""
+        for key in self._waiting:
+            opened, answered, told, late = self._balance(key)
+            _TOLD.pack_into(self._records[key], _TOLD_AT, max(told, opened - answered + late), late)
+        self._waiting.clear()
 
     def _balance(self, key: Key) -> tuple[int, int, int, int]:
         """Return connections opened, answered, told as unanswered, answered late."""

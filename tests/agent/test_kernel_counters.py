@@ -224,6 +224,57 @@ def test_readings_go_on_after_a_stop(tmp_path: Path) -> None:
     assert not baseline.load(path, identity, after)
 
 
+@pytest.mark.parametrize("late", [0, 1])
+def test_what_waited_at_a_stop_is_unanswered_in_no_run(late: int) -> None:
+    """`unanswered` is a part of `connections`, which a new run counts from zero."""
+    before, after = Counters(4), Counters(4)
+    key = before.key(FLOW)
+    if late:  # one that was unanswered, and answered after all
+        before.update(OPENED, key, counter(1), 80.0)
+        before.settle(95.0, answers_seen=True)
+        before.update(ANSWERED, key, counter(1), 96.0)
+        before.settle(96.0, answers_seen=True)
+    before.update(OPENED, key, counter(late + 2), 100.0)
+    before.settle(100.0, answers_seen=True)
+    assert totals(before)["unanswered"] == late
+    after.load(before.dump())
+    after.settle(111.0, answers_seen=True)
+    assert totals(after)["unanswered"] == 0
+    after.update(OPENED, key, counter(late + 3), 112.0)
+    for now in (112.0, 123.0, 140.0):
+        after.settle(now, answers_seen=True)
+    sums = totals(after)
+    assert (sums["connections"], sums["unanswered"]) == (1, 1)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), max_size=20),
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), max_size=20),
+)
+def test_unanswered_never_exceeds_what_a_run_opened(
+    before: list[tuple[int, int]], after: list[tuple[int, int]]
+) -> None:
+    counters = Counters(4)
+    key = counters.key(FLOW)
+    opened = answered = 0
+    now = 0.0
+    for run in (before, after):
+        unanswered = connections = 0
+        for opening, answering in run if run is before else [*run, *[(0, 0)] * 4]:
+            now += 4.0
+            opened += opening
+            answered = min(opened, answered + answering)
+            counters.update(OPENED, key, counter(opened), now)
+            counters.update(ANSWERED, key, counter(answered), now)
+            counters.settle(now, answers_seen=True)
+            sums = totals(counters)
+            connections += sums["connections"]
+            unanswered += sums["unanswered"]
+            assert unanswered <= connections
+        content, counters = counters.dump(), Counters(4)
+        counters.load(content)
+
+
 def test_readings_of_another_table_are_left(tmp_path: Path) -> None:
     path = tmp_path / "counters"
     counters = Counters(4)
