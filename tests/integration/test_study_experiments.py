@@ -261,6 +261,27 @@ async def test_only_some_names(
     assert experiment["only"] == ["meethue.com"]
 
 
+async def test_only_some_addresses(hass: HomeAssistant, gateway: Gateway, hue: str) -> None:
+    only = ["198.51.100.7", "2001:DB8::/32", "b\u00fccher.example"]
+    answer = await call(hass, "start_experiment", hue, kind="cloud_lost", destinations=only)
+    assert answer["only"] == ["198.51.100.7", "2001:db8::/32", "xn--bcher-kva.example"]
+    rules = gateway.policy["devices"][HUE]["destinations"]
+    assert [rule.get("name") or rule["address"] for rule in rules] == answer["only"]
+    assert all(rule["until"] for rule in rules)
+    await call(hass, "stop_experiment", hue)
+    assert gateway.policy["devices"] == {}
+
+
+@pytest.mark.parametrize("destination", ["300.1.2.3", "a b", "192.0.2.1/8", ""])
+async def test_what_is_no_destination(
+    hass: HomeAssistant, broker: Broker, hue: str, destination: str
+) -> None:
+    with pytest.raises(ServiceValidationError) as caught:
+        await call(hass, "start_experiment", hue, kind="cloud_lost", destinations=[destination])
+    assert caught.value.translation_key == "invalid_destination"
+    assert broker.sent("spin/home/policy") == []
+
+
 async def test_ordinary_operation_blocks_nothing(
     hass: HomeAssistant, broker: Broker, gateway: Gateway, hue: str, freezer: FrozenDateTimeFactory
 ) -> None:

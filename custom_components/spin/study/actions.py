@@ -12,7 +12,7 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import VolDictType
 
-from .. import checks
+from ..actions import rule_of
 from ..const import DOMAIN
 from ..coordinator import SpinCoordinator
 from ..models import Mac
@@ -31,16 +31,12 @@ type Action = Callable[[ServiceCall], Coroutine[Any, Any, ServiceResponse]]
 type Meant = Mapping[SpinCoordinator, list[Mac]]
 
 
-def _host_name(value: object) -> str:
-    return checks.host_name(str(value).strip().lower().removesuffix("."))
-
-
 _EXPERIMENT: VolDictType = {
     vol.Required("kind"): vol.In(KINDS),
     vol.Optional("duration", default=timedelta(minutes=10)): vol.All(
         cv.positive_time_period, vol.Range(min=timedelta(seconds=10), max=timedelta(days=1))
     ),
-    vol.Optional("destinations", default=list): vol.All(cv.ensure_list, [_host_name], vol.Length(max=20)),
+    vol.Optional("destinations", default=list): vol.All(cv.ensure_list, [cv.string], vol.Length(max=20)),
 }
 _CAPTURE: VolDictType = {
     vol.Optional("duration", default=timedelta(minutes=5)): vol.All(
@@ -112,8 +108,12 @@ def _answer(found: Mapping[tuple[SpinCoordinator, Mac], dict[str, Any]]) -> Serv
     }
 
 
+def _target(destination: str) -> str:
+    return rule_of(destination).target
+
+
 async def _start_experiment(call: ServiceCall) -> ServiceResponse:
-    kind, only = call.data["kind"], tuple(dict.fromkeys(call.data["destinations"]))
+    kind, only = call.data["kind"], tuple(dict.fromkeys(map(_target, call.data["destinations"])))
     seconds = call.data["duration"].total_seconds()
     targets = await _to_change(call)
     for coordinator, mac, _ in targets:

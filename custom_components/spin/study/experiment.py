@@ -70,7 +70,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class Experiment:
-    """One experiment with one device. `only` are the names that are cut off, () for the whole Internet."""
+    """One experiment with one device. `only` is what is cut off, () for the whole Internet."""
 
     id: str
     kind: Kind

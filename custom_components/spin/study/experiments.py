@@ -11,10 +11,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import voluptuous as vol
 from homeassistant.core import CALLBACK_TYPE, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers.event import async_call_later
 
+from .. import checks
 from ..const import DOMAIN, EVENT_EXPERIMENT_FINISHED
 from ..decisions import Decision
 from ..judgement.words import Words
@@ -59,7 +61,7 @@ class Experiments:
 
         Raises:
             ServiceValidationError: one goes on already; or the device is cut off, or there is a rule for one
-                of the names, which would end with the experiment; or it must stay reachable
+                of the destinations, which would end with the experiment; or it must stay reachable
             PolicyError: the gateway does not cut it off; nothing has changed
         """
         self._refuse(mac, kind, only)
@@ -96,7 +98,7 @@ class Experiments:
             raise _refusal("experiment_blocked")
         state = self._coordinator.policy.state
         rules = state.policy.device(mac).destinations if state else ()
-        if kind != "normal" and any(rule.name in only for rule in rules):
+        if kind != "normal" and any(rule.target in only for rule in rules):
             raise _refusal("experiment_rule")
 
     def _cut(self, mac: Mac, experiment: Experiment) -> list[Decision]:
@@ -225,7 +227,14 @@ class Experiments:
 
 
 def _rules(only: tuple[str, ...]) -> list[Rule | None]:
-    return [Rule(BLOCK, name=name) for name in only] or [None]
+    return [_rule(target) for target in only] or [None]
+
+
+def _rule(target: str) -> Rule:
+    try:
+        return Rule(BLOCK, address=checks.network(target))
+    except vol.Invalid:
+        return Rule(BLOCK, name=target)
 
 
 def _ends(mac: Mac, experiment: Experiment) -> list[Decision]:

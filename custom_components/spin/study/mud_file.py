@@ -90,7 +90,10 @@ def _uri(value: object) -> str:
 def _name(value: object) -> str:
     if type(value) is not str:
         raise vol.Invalid("expected a host name")
-    return checks.host_name(value.lower().removesuffix("."))
+    name = checks.host_name(value.lower().removesuffix("."))
+    if name.rpartition(".")[2].isdigit():
+        raise vol.Invalid("expected a host name, not an address")
+    return name
 
 
 _ACCESS_LISTS = vol.Schema(
