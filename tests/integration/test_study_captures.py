@@ -336,17 +336,20 @@ async def test_nothing_is_heard_any_more(
 ) -> None:
     with patch.object(capture_run, "SILENCE", -0.9):
         await start(hass, hue, duration=1)
-        capturing.chunk(HEADER)
+        capturing.chunk(HEADER + record())
         await settle(hass, spin)
     (listed,) = await spin.runtime_data.study.captures.listed()
     assert (listed.complete, listed.reason) == (False, "silence")
 
 
+@pytest.mark.parametrize("header", [b"", HEADER])
 async def test_nothing_was_captured(
-    hass: HomeAssistant, capturing: Capturing, hue: str, spin: MockConfigEntry, folder: Path
+    hass: HomeAssistant, capturing: Capturing, hue: str, spin: MockConfigEntry, folder: Path, header: bytes
 ) -> None:
     await start(hass, hue)
-    capturing.end(0)
+    if header:
+        capturing.chunk(header)
+    capturing.end(len(header))
     await settle(hass, spin)
     assert spin.runtime_data.study.captures.last == (None, "nothing")
     assert files(folder) == []
@@ -383,7 +386,8 @@ async def test_the_gateway_is_lost(
         await hass.config_entries.async_unload(spin.entry_id)
     await asyncio.sleep(0.05)
     (listed,) = await captures.listed()
-    assert listed.reason == ("gateway_lost" if how in ("offline", "epoch") else "home_assistant_stopped")
+    reasons = {"stop": "home_assistant_stopped", "unload": "spin_stopped"}
+    assert listed.reason == reasons.get(how, "gateway_lost")
     assert listed.complete is False
 
 
@@ -529,8 +533,8 @@ async def test_a_broker_that_does_not_confirm(
         patch("homeassistant.components.mqtt.async_on_subscribe_done", return_value=lambda: None),
     ):
         await start(hass, hue)
-    capturing.chunk(HEADER)
-    capturing.end(24)
+    capturing.chunk(HEADER + record())
+    capturing.end(len(HEADER + record()))
     await settle(hass, spin)
     assert len(await spin.runtime_data.study.captures.listed()) == 1
 

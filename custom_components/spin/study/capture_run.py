@@ -166,7 +166,7 @@ class CaptureRun:
         """Write what comes until it is over; return what is kept (None: nothing), and why it ended."""
         try:
             reason = await self._follow()
-            if self._file.size and self.reply is not None and not self._withdrawn:
+            if self._file.packets and self.reply is not None and not self._withdrawn:
                 capture = self._describe(self.reply, reason)
                 await self._hass.async_add_executor_job(self._file.finish, capture)
                 return capture, reason

@@ -20,7 +20,6 @@ from .capture_run import CaptureRefusedError, CaptureRun, Wanted
 if TYPE_CHECKING:
     from ..coordinator import SpinCoordinator
 
-CLOSE_REASON = "home_assistant_stopped"
 CLOSE_TIMEOUT = 5.0
 
 
@@ -151,12 +150,12 @@ class Captures:
         for run in self._runs.values():
             run.leave("gateway_lost")
 
-    async def close(self) -> None:
+    async def close(self, reason: str) -> None:
         """End all, and keep what there is."""
         for run in list(self._runs.values()):
             with suppress(HomeAssistantError):
                 await run.stop()
-            run.leave(CLOSE_REASON)
+            run.leave(reason)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CLOSE_TIMEOUT)
 

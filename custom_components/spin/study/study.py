@@ -71,11 +71,11 @@ class Study:
     async def close(self) -> None:
         """Save what is known; what the gateway does goes on."""
         self.experiments.close()
-        await self.captures.close()
+        await self.captures.close("spin_stopped")
         await self.save()
 
     async def _home_assistant_stops(self, _event: Event) -> None:
-        await self.captures.close()
+        await self.captures.close("home_assistant_stopped")
 
     async def save(self) -> None:
         """Save what is known now."""
