@@ -5,17 +5,20 @@ import time
 from html.parser import HTMLParser
 from string import Formatter
 from typing import Any
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import pytest
 from gateway_double import HUE, Gateway, row
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator, WebSocketGenerator
+from reading import Client
 
 from custom_components.spin.const import DOMAIN
 from custom_components.spin.study import report_page
+from custom_components.spin.study.capture_files import Capture
 from custom_components.spin.study.views import LANGUAGES, load_texts
 
 EVIL = "<script>alert(1)</script>"
@@ -165,6 +168,33 @@ async def test_panel_commands(
     for kind in ("report", "experiments"):
         await socket.send_json_auto_id({"type": f"spin/{kind}", "device_id": "nobody"})
         assert not (await socket.receive_json())["success"]
+
+
+async def test_who_may_ask(
+    hass: HomeAssistant,
+    hue: str,
+    spin: MockConfigEntry,
+    hass_ws_client: WebSocketGenerator,
+    hass_read_only_access_token: str,
+    hass_read_only_user: MockUser,
+) -> None:
+    """Captures are for administrators, all else for whoever may read all entities."""
+    capture = Capture("one.pcap", HUE, "Hue", 1.0, 1.0, 1, 100, 0, 0, False, True, "duration")
+    with patch.object(spin.runtime_data.study.captures, "listed", return_value=[capture]):
+        owner = Client(await hass_ws_client(hass))
+        assert [each["file"] for each in (await owner.ask("report", device_id=hue))["captures"]] == [
+            "one.pcap"
+        ]
+        reader = Client(await hass_ws_client(hass, hass_read_only_access_token))
+        report = await reader.ask("report", device_id=hue)
+    assert report["device"]["mac"] == HUE
+    assert report["captures"] == []
+    assert len((await reader.ask("experiments", device_id=hue))["experiments"]) == 1
+    assert await reader.error("captures") == "unauthorized"
+    hass_read_only_user.groups = []
+    hass_read_only_user.invalidate_cache()
+    for kind in ("report", "experiments"):
+        assert await reader.error(kind, device_id=hue) == "unauthorized"
 
 
 async def test_of_a_device_that_has_done_nothing(

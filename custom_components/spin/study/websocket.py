@@ -17,6 +17,8 @@ from homeassistant.helpers import device_registry as dr
 
 from ..const import DOMAIN
 from ..registry import mac_of
+from ..websocket.asking import for_readers
+from ..websocket.lookup import NotFoundError
 from . import capture_files
 from .captures import folder_of
 from .report import report_of
@@ -33,37 +35,33 @@ def async_setup_study_commands(hass: HomeAssistant) -> None:
         async_register_command(hass, command)
 
 
-def _find(hass: HomeAssistant, device_id: str) -> tuple[SpinCoordinator, Mac] | None:
+def _find(hass: HomeAssistant, device_id: str) -> tuple[SpinCoordinator, Mac]:
+    """Return the gateway and the MAC address of a device; raises NotFoundError."""
     device, entry = dr.async_get_device_and_config_entry_for_domain(hass, device_id, domain=DOMAIN)
     if device is None or entry is None or entry.state is not ConfigEntryState.LOADED:
-        return None
+        raise NotFoundError("no such device")
     coordinator: SpinCoordinator = entry.runtime_data
     mac = mac_of(device, coordinator.gateway)
-    return (coordinator, mac) if mac in coordinator.devices else None
-
-
-def _not_found(connection: ActiveConnection, message: dict[str, Any]) -> None:
-    connection.send_error(message["id"], ERR_NOT_FOUND, "no such device")
+    if mac not in coordinator.devices:
+        raise NotFoundError("no such device")
+    return coordinator, mac
 
 
 @websocket_command({vol.Required("type"): "spin/report", vol.Required("device_id"): str})
-@async_response
+@for_readers
 async def _report(hass: HomeAssistant, connection: ActiveConnection, message: dict[str, Any]) -> None:
-    """Answer with the report of a device."""
-    if (found := _find(hass, message["device_id"])) is None:
-        _not_found(connection, message)
-        return
-    connection.send_result(message["id"], await report_of(*found))
+    """Answer with the report of a device; captures are for administrators."""
+    report = await report_of(*_find(hass, message["device_id"]))
+    if not connection.user.is_admin:
+        report["captures"] = []
+    connection.send_result(message["id"], report)
 
 
 @websocket_command({vol.Required("type"): "spin/experiments", vol.Required("device_id"): str})
-@callback
-def _experiments(hass: HomeAssistant, connection: ActiveConnection, message: dict[str, Any]) -> None:
+@for_readers
+async def _experiments(hass: HomeAssistant, connection: ActiveConnection, message: dict[str, Any]) -> None:
     """Answer with the experiments of a device, the newest first."""
-    if (found := _find(hass, message["device_id"])) is None:
-        _not_found(connection, message)
-        return
-    coordinator, mac = found
+    coordinator, mac = _find(hass, message["device_id"])
     record = coordinator.study.record(mac)
     checks = record.checks()
     connection.send_result(
