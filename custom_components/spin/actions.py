@@ -67,9 +67,11 @@ def rule_of(text: str) -> Rule:
     """Return a rule for a host name, or an address or network.
 
     Raises:
-        ServiceValidationError: it is neither
+        ServiceValidationError: it is neither, or empty
     """
     text = text.strip().removesuffix(".")
+    if not text:
+        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="empty_destination")
     try:
         return Rule(BLOCK, address=checks.network(text))
     except vol.Invalid:

@@ -112,7 +112,7 @@ async def test_block_a_destination(
 
 @pytest.mark.parametrize(
     "destination",
-    ["", "a b", "*.example.com", "a..b", "192.0.2.1/24", "1.2.3.4.5", "x; reboot", "a" * 64, "http://a.b"],
+    ["", " . ", "a b", "*.example.com", "a..b", "192.0.2.1/24", "1.2.3.4.5", "x; reboot", "a" * 64, "http://a.b"],
 )
 async def test_what_is_no_destination(
     hass: HomeAssistant, broker: Broker, devices: dict[str, str], destination: str
@@ -120,7 +120,8 @@ async def test_what_is_no_destination(
     for action in ("block_destination", "allow_destination", "unblock_destination"):
         with pytest.raises(ServiceValidationError) as caught:
             await call(hass, action, devices["hue"], destination=destination)
-        assert caught.value.translation_key == "invalid_destination"
+        empty = not destination.strip(" .")
+        assert caught.value.translation_key == ("empty_destination" if empty else "invalid_destination")
     assert broker.sent("spin/home/policy") == []
 
 

@@ -69,3 +69,14 @@ def test_every_event_has_its_text() -> None:
 
 def test_no_text_is_left_over() -> None:
     assert {key.split(".")[1] for key in ENGLISH if key.startswith("issues.")} == ISSUES
+
+
+@pytest.mark.parametrize("language", ["en", "nl"])
+def test_what_may_be_one_is_not_said_as_several(language: str) -> None:
+    always_several = {"evidence_scan_hosts", "evidence_scan_ports", "evidence_unanswered"}
+    counted = {
+        key.removeprefix("common.")
+        for key, text in texts(language).items()
+        if key.startswith("common.evidence_") and re.search(r"\{count\} \w", text)
+    }
+    assert counted == always_several
