@@ -112,7 +112,18 @@ async def test_block_a_destination(
 
 @pytest.mark.parametrize(
     "destination",
-    ["", " . ", "a b", "*.example.com", "a..b", "192.0.2.1/24", "1.2.3.4.5", "x; reboot", "a" * 64, "http://a.b"],
+    [
+        "",
+        " . ",
+        "a b",
+        "*.example.com",
+        "a..b",
+        "192.0.2.1/24",
+        "1.2.3.4.5",
+        "x; reboot",
+        "a" * 64,
+        "http://a.b",
+    ],
 )
 async def test_what_is_no_destination(
     hass: HomeAssistant, broker: Broker, devices: dict[str, str], destination: str
