@@ -272,7 +272,7 @@ async def test_only_some_addresses(hass: HomeAssistant, gateway: Gateway, hue: s
     assert gateway.policy["devices"] == {}
 
 
-@pytest.mark.parametrize("destination", ["300.1.2.3", "a b", "192.0.2.1/8", ""])
+@pytest.mark.parametrize("destination", ["300.1.2.3", "a b", "192.0.2.1/8"])
 async def test_what_is_no_destination(
     hass: HomeAssistant, broker: Broker, hue: str, destination: str
 ) -> None:
@@ -436,6 +436,27 @@ async def test_a_device_that_goes_meanwhile(
     await over(hass, freezer, 61)
     assert HUE not in spin.runtime_data.study._records
     await over(hass, freezer, 700)
+
+
+async def test_an_experiment_is_found_by_its_id(
+    hass: HomeAssistant, hue: str, several: dict[str, str]
+) -> None:
+    first = await call(hass, "start_experiment", hue, kind="normal")
+    await call(hass, "stop_experiment", hue)
+    await call(hass, "start_experiment", hue, kind="normal")
+    answer = await hass.services.async_call(
+        DOMAIN,
+        "get_experiment",
+        {"device_id": list(several), "experiment": first["id"]},
+        blocking=True,
+        return_response=True,
+    )
+    found = {device: each["experiment"] for device, each in answer["devices"].items()}
+    assert found.pop(hue)["id"] == first["id"]
+    assert set(found.values()) == {None}
+    with pytest.raises(ServiceValidationError) as caught:
+        await call(hass, "get_experiment", hue, experiment="none")
+    assert caught.value.translation_key == "unknown_experiment"
 
 
 async def test_listeners_are_told(hass: HomeAssistant, hue: str, spin: MockConfigEntry) -> None:

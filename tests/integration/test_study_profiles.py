@@ -230,6 +230,29 @@ async def test_a_period_by_hand(hass: HomeAssistant, gateway: Gateway, hue: str)
     assert caught.value.translation_key == "no_period"
 
 
+async def test_beginning_twice_is_beginning_once(hass: HomeAssistant, gateway: Gateway, hue: str) -> None:
+    for label, numbers in ((None, (2, 2)), (" summer ", (3, 3)), ("autumn", (4, 4)), ("summer", (5, 5))):
+        data = {} if label is None else {"label": label}
+        answers = [await begin(hass, hue, **data) for _ in range(2)]
+        assert [answer["changed"] for answer in answers] == [True, False]
+        assert tuple(answer["period"] for answer in answers) == numbers
+        assert {answer["label"] for answer in answers} == {label and label.strip()}
+        gateway.flows(row(sent_bytes=1000 * numbers[0]), seq=numbers[0])
+        await hass.async_block_till_done()
+    assert (await begin(hass, hue, label="summer"))["changed"] is False
+    assert (await begin(hass, hue))["period"] == 6
+
+
+@pytest.mark.parametrize("label", ["", "  ", "\t"])
+async def test_a_blank_label_is_refused(
+    hass: HomeAssistant, hue: str, spin: MockConfigEntry, label: str
+) -> None:
+    with pytest.raises(ServiceValidationError) as caught:
+        await begin(hass, hue, label=label)
+    assert caught.value.translation_key == "blank_label"
+    assert len(spin.runtime_data.study.record(HUE).periods) == 1
+
+
 async def test_new_firmware_begins_a_period(
     hass: HomeAssistant, hue: str, spin: MockConfigEntry, freezer: FrozenDateTimeFactory
 ) -> None:

@@ -45,6 +45,7 @@ _CAPTURE: VolDictType = {
     vol.Optional("max_size", default=20): vol.All(vol.Coerce(float), vol.Range(min=0.01, max=1000)),
     vol.Optional("headers_only", default=False): cv.boolean,
 }
+_LABEL = vol.All(cv.string, vol.Length(max=MAX_LABEL))
 _PERIOD = vol.All(cv.string, vol.Length(min=1, max=MAX_LABEL))
 
 
@@ -61,7 +62,7 @@ def async_setup_study_actions(hass: HomeAssistant) -> None:
     register("stop_experiment", _stop_experiment, {}, optional)
     register("get_experiment", _get_experiment, {vol.Optional("experiment"): cv.string}, only)
     register("get_time_sync", _get_time_sync, {}, only)
-    register("begin_period", _begin_period, {vol.Optional("label"): _PERIOD}, optional)
+    register("begin_period", _begin_period, {vol.Optional("label"): _LABEL}, optional)
     register(
         "compare_profiles",
         _compare_profiles,
@@ -157,12 +158,16 @@ async def _get_experiment(call: ServiceCall) -> ServiceResponse:
     def find(record: Record) -> Experiment | None:
         return next((e for e in reversed(record.experiments) if wanted in (None, e.id)), None)
 
-    found = {
-        (coordinator, mac): {
-            "experiment": experiment.result(record.checks()) if (experiment := find(record)) else None
-        }
-        for coordinator, mac, record in await _to_read(call)
-    }
+    found = {}
+    for coordinator, mac, record in await _to_read(call):
+        experiment = find(record)
+        found[coordinator, mac] = {"experiment": experiment and experiment.result(record.checks())}
+    if wanted is not None and not any(each["experiment"] for each in found.values()):
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="unknown_experiment",
+            translation_placeholders={"experiment": wanted},
+        )
     return _answer(found)
 
 
@@ -176,10 +181,13 @@ async def _get_time_sync(call: ServiceCall) -> ServiceResponse:
 
 
 async def _begin_period(call: ServiceCall) -> ServiceResponse:
+    label: str | None = call.data.get("label")
+    if label is not None and not (label := label.strip()):
+        raise ServiceValidationError(translation_domain=DOMAIN, translation_key="blank_label")
     begun = {}
-    for coordinator, mac, _ in await _to_change(call):
-        period = await coordinator.study.begin_period(mac, call.data.get("label"))
-        begun[coordinator, mac] = period.summary()
+    for coordinator, mac, record in await _to_change(call):
+        changed = await coordinator.study.begin_period(mac, label)
+        begun[coordinator, mac] = {"changed": changed, **record.periods.present.summary()}
     return _answer(begun)
 
 

@@ -49,6 +49,11 @@ class Profile:
                 self.omitted += 1
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing was seen in it yet."""
+        return not (self.heard or self.contacts or self.omitted)
+
+    @property
     def days(self) -> float:
         """How long the device could be seen, in days."""
         return self.heard / DAY

@@ -18,7 +18,6 @@ from .captures import Captures
 from .experiment import Experiment
 from .experiments import Experiments
 from .periods import Periods
-from .profile import Profile
 from .record import Record
 from .store import StudyStore
 from .versions import firmware_of
@@ -88,12 +87,18 @@ class Study:
             record = self._records[mac] = Record(Periods.beginning(time.time()))
         return record
 
-    async def begin_period(self, mac: Mac, label: str | None) -> Profile:
-        """Have a device's profile begin anew, to be compared with what was before."""
-        period = self.record(mac).periods.begin(time.time(), label=label)
+    async def begin_period(self, mac: Mac, label: str | None) -> bool:
+        """Have a device's profile begin anew, to be compared with what was before.
+
+        Returns False where it has just begun, or has this label: then that goes on.
+        """
+        periods = self.record(mac).periods
+        if periods.present.label == label and (label is not None or periods.present.is_empty):
+            return False
+        periods.begin(time.time(), label=label)
         await self.save()
         self.changed(mac)
-        return period
+        return True
 
     def check_join(self, first: Mac, others: Sequence[Mac]) -> None:
         """Refuse to join devices while that would cut a study short; raises ServiceValidationError."""
