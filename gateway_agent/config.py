@@ -105,8 +105,12 @@ def parse(text: str, path: Path) -> Config:
     """Return the configuration of a TOML text; `path` is named in errors."""
     try:
         values = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: also a number of 5,000 digits
-        raise ConfigError(f"{path}: not TOML: {error or 'nested too deeply'}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: not TOML: nested too deeply") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: a number of too many digits") from error
     try:
         return _config(config_schema.check(values))
     except vol.Invalid as error:

@@ -14,7 +14,7 @@ from gateway_agent.wire.policy import Network
 from gateway_agent.wire.strict_json import shown
 
 _INTERFACE: Final = re.compile(r"[^\s/:\x00-\x1f]{1,15}")  # IFNAMSIZ - 1, see dev_valid_name() in Linux
-_PREFIX: Final = re.compile(r"[^\x00-\x1f+#]{1,64}")
+_PREFIX: Final = re.compile(r"(?!/)[^\x00-\x1f+#]{1,64}(?<!/)")
 _HOST: Final = re.compile(r"[0-9A-Za-z._:%-]{1,255}")
 _UNKNOWN: Final = "extra keys not allowed"
 
@@ -53,18 +53,30 @@ def _network(value: object) -> Network:
         raise vol.Invalid('a network like "192.168.8.0/24", without host bits') from None
 
 
+def _host(value: object) -> str:
+    host = _text(_HOST, "a host name or address")(value)
+    if ":" in host:
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            raise vol.Invalid("a host name or address; the port goes to mqtt.port") from None
+    return host
+
+
 _TLS: Final = vol.Schema(
     {vol.Optional("ca"): _file, vol.Optional("certificate"): _file, vol.Optional("key"): _file}
 )
 _MQTT: Final = vol.Schema(
     {
-        vol.Optional("host"): _text(_HOST, "a host name or address"),
+        vol.Optional("host"): _host,
         vol.Optional("port"): _number(1, 65_535, "a port"),
         vol.Optional("socket"): _file,
         vol.Optional("username"): _text(r"[^\x00]{1,256}", "a user name"),
         vol.Optional("password"): _text(r"(?s).{1,4096}", "a password in quotes"),
         vol.Optional("password_file"): _file,
-        vol.Optional("prefix", default="spin"): _text(_PREFIX, "a topic without + and #"),
+        vol.Optional("prefix", default="spin"): _text(
+            _PREFIX, "a topic without + and #, and without / at its ends"
+        ),
         vol.Optional("tls"): _TLS,
     }
 )

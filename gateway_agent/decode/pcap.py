@@ -4,6 +4,7 @@ Nothing in a file is believed: lengths are bounded before anything is read, and 
 CaptureError that names file and offset.
 """
 
+import io
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,6 +61,8 @@ class Capture:
             yield from self._records()
         except DamageError as damage:
             raise CaptureError(f"{self.path}: at offset {self._offset}: {damage}") from None
+        except io.UnsupportedOperation:
+            raise CaptureError(f"{self.path}: this cannot be read twice; save it to a file first") from None
         except OSError as error:
             raise CaptureError(f"{self.path}: {error.strerror}") from error
 

@@ -99,8 +99,16 @@ def may_be_too_new(error: BaseException) -> bool:
     return isinstance(error, aiomqtt.MqttError) and isinstance(error.__context__, TimeoutError)
 
 
+def explain_loss(error: BaseException) -> str:
+    """Return why a connection that had come about ended."""
+    cause = error.__cause__ or error.__context__ or error
+    if isinstance(cause, TimeoutError):
+        return "the connection was lost: the broker no longer answers"
+    return "the connection was lost"
+
+
 def explain(error: BaseException, broker: Broker) -> str:
-    """Return the cause of a failed or lost connection, with the remedy where there is one."""
+    """Return why no connection came about, with the remedy where there is one."""
     if isinstance(error, aiomqtt.exceptions.MqttConnectError):
         refused = error.rc is not None and reason_value(error.rc) in _BAD_USER
         return _BAD_USER_TEXT if refused else f"the broker refuses the connection: {error.rc}"

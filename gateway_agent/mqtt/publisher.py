@@ -12,7 +12,14 @@ import aiomqtt
 
 from gateway_agent.config import Broker
 from gateway_agent.logs import fields
-from gateway_agent.mqtt.connection import PROTOCOLS, explain, may_be_too_new, new_client, reason_value
+from gateway_agent.mqtt.connection import (
+    PROTOCOLS,
+    explain,
+    explain_loss,
+    may_be_too_new,
+    new_client,
+    reason_value,
+)
 from gateway_agent.mqtt.inbox import Inbox
 from gateway_agent.wire.messages import OFFLINE, Message
 
@@ -51,6 +58,7 @@ class Publisher:
         self._first_delay = first_delay
         self._client: aiomqtt.Client | None = None
         self._failure: asyncio.Future[None] = asyncio.Future()
+        self._established = False
         self._flooded = asyncio.Event()
         self._told = ""
 
@@ -79,15 +87,16 @@ class Publisher:
         protocol, delays = next(protocols), _delays(self._first_delay)
         while True:
             began, error = time.monotonic(), BaseException()
+            self._established = False
             try:
                 await self._connection(protocol)
             except* (aiomqtt.MqttError, OSError) as group:
                 error = _first(group)
-            if may_be_too_new(error):
+            if not self._established and may_be_too_new(error):
                 protocol = next(protocols)
             if time.monotonic() - began > _STEADY:
                 delays = _delays(self._first_delay)
-            self._tell(explain(error, self._broker))
+            self._tell(explain_loss(error) if self._established else explain(error, self._broker))
             await asyncio.sleep(next(delays))
 
     async def _connection(self, protocol: aiomqtt.ProtocolVersion) -> None:
@@ -97,6 +106,7 @@ class Publisher:
         ) as client:
             _LOG.info("mqtt connected %s", fields(broker=self._broker.place, version=protocol.name))
             self._told = ""
+            self._established = True
             self._failure = asyncio.Future()
             self._client = client
             try:

@@ -9,7 +9,7 @@ from typing import Final
 import aiomqtt
 
 from gateway_agent.config import Broker
-from gateway_agent.mqtt.connection import PROTOCOLS, explain, may_be_too_new, new_client
+from gateway_agent.mqtt.connection import PROTOCOLS, explain, explain_loss, may_be_too_new, new_client
 
 _QUIET: Final = 1.0
 _PATIENCE: Final = 4.0
@@ -27,11 +27,14 @@ async def visit(broker: Broker) -> AsyncIterator[aiomqtt.Client]:
     Raises:
         VisitError: there is no connection, or it breaks.
     """
+    client = None
     try:
         async with AsyncExitStack() as stack:
-            yield await _connect(broker, stack)
+            client = await _connect(broker, stack)
+            yield client
     except (aiomqtt.MqttError, OSError) as error:
-        raise VisitError(f"{broker.place}: {explain(error, broker)}") from error
+        reason = explain(error, broker) if client is None else explain_loss(error)
+        raise VisitError(f"{broker.place}: {reason}") from error
 
 
 async def _connect(broker: Broker, stack: AsyncExitStack) -> aiomqtt.Client:

@@ -35,8 +35,10 @@ def decode(payload: bytes, limit: int = MAX_MESSAGE) -> object:
         raise JsonError(f"not UTF-8 at byte {error.start}") from error
     except RecursionError as error:
         raise JsonError("nested too deeply") from error
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise JsonError(f"not JSON: {error}") from error
+    except ValueError as error:
+        raise JsonError("a number of too many digits") from error
 
 
 def encode(value: object) -> bytes:

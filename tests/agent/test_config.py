@@ -116,6 +116,11 @@ def test_what_is_set_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert 'p"w' not in repr(read)
 
 
+@pytest.mark.parametrize("host", ["broker", "broker.lan", "192.0.2.1", "::1", "fe80::1%br-lan"])
+def test_hosts(host: str) -> None:
+    assert parse(f"[mqtt]\nhost = '{host}'").mqtt.host == host
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -132,6 +137,12 @@ def test_what_is_set_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ("[mqtt]\nport = 70000", "mqtt.port: a port from 1 to 65535"),
         ("[mqtt]\nhots = 'x'", "mqtt.hots: there is no such key; did you mean 'host'?"),
         ("[mqtt]\nprefix = 'a/#'", "mqtt.prefix: a topic without + and #"),
+        ("[mqtt]\nprefix = 'spin/'", "mqtt.prefix: a topic without + and #, and without / at its ends"),
+        ("[mqtt]\nprefix = '/spin'", "mqtt.prefix: a topic without + and #, and without / at its ends"),
+        ("[mqtt]\nprefix = '/'", "mqtt.prefix: a topic without + and #, and without / at its ends"),
+        ("[mqtt]\nhost = 'x:1883'", "mqtt.host: a host name or address; the port goes to mqtt.port"),
+        ("[mqtt]\nhost = '192.0.2.1:1883'", "mqtt.host: a host name or address; the port goes to"),
+        ("[mqtt]\nhost = 'a b'", "mqtt.host: a host name or address"),
         ("[mqtt]\nsocket = '/s'\nhost = 'x'", "mqtt.socket: give either a socket or host, port and tls"),
         ("[mqtt]\npassword = 'x'", "mqtt.username: a password needs a user name beside it"),
         (
@@ -145,8 +156,8 @@ def test_what_is_set_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ("[lan]\nnetworks = ['10.0.0.1/8']", "lan.networks[0]: a network like"),
         ("[limits]\ndevices = 0", "limits.devices: a number from 1 to 4096"),
         ("gateway = ", "not TOML"),
-        ("interval = " + "9" * 5000, "not TOML"),
-        ("x = " + "[" * 100_000, "not TOML"),
+        ("interval = " + "9" * 5000, "/etc/x.toml: a number of too many digits"),
+        ("x = " + "[" * 100_000, "not TOML: nested too deeply"),
     ],
 )
 def test_every_error_names_file_key_and_remedy(text: str, reason: str) -> None:

@@ -1,6 +1,7 @@
 """Capture files in every form, and damaged ones."""
 
 import io
+import os
 import struct
 import tracemalloc
 from pathlib import Path
@@ -242,6 +243,21 @@ def test_a_file_that_cannot_be_read_to_its_end(path: Path) -> None:
         capture._file = Broken()
         with pytest.raises(CaptureError, match="Input/output error"):
             list(capture)
+
+
+def test_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    descriptor = os.open(pipe, os.O_RDWR)
+    try:
+        os.write(descriptor, framing.pcap(FRAMES))
+        with (
+            Capture(pipe) as capture,
+            pytest.raises(CaptureError, match="pipe: this cannot be read twice; save"),
+        ):
+            list(capture)
+    finally:
+        os.close(descriptor)
 
 
 def test_a_folder(tmp_path: Path) -> None:

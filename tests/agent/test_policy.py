@@ -61,6 +61,7 @@ def refusal(payload: bytes) -> PolicyError:
         (b'{"revision": 1, "x": 1e999}', "1e999 is out of range"),
         (b'{"revision": 1, "x": "' + b"x" * 131_072 + b'"}', "131096 bytes; 131072 are allowed"),
         (b"[]", "expected a dictionary"),
+        (b'{"revision": ' + b"9" * 5000 + b"}", "a number of too many digits"),
         (b"{}", "revision: required key not provided"),
         (wire(revision=-1), "revision: not an integer from 0 to 2^53 - 1"),
         (wire(revision=True), "revision: not an integer from 0 to 2^53 - 1"),

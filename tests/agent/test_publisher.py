@@ -206,7 +206,10 @@ async def test_an_orderly_end_is_no_last_will(broker: Broker) -> None:
         assert [heard.payload for heard in ear.heard] == [b"online"]
 
 
-async def test_a_broker_that_hangs_is_left(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_broker_that_hangs_is_left(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     monkeypatch.setattr(
         publisher,
         "new_client",
@@ -222,6 +225,9 @@ async def test_a_broker_that_hangs_is_left(broker: Broker, monkeypatch: pytest.M
         finally:
             broker.thaw()
         await opened(session, 2)
+    (complaint,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "the connection was lost: the broker no longer answers" in complaint
+    assert "V311" not in caplog.text, "it knew the newer protocol"
 
 
 async def test_requests_come_with_their_retain_flag(broker: Broker) -> None:
