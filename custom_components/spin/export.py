@@ -61,20 +61,29 @@ async def export(call: ServiceCall) -> ServiceResponse:
         ]
         content = as_csv(rows) if form == CSV else json.dumps(rows, ensure_ascii=False, indent=1)
         if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
             write_utf8_file_atomic(str(path), content)
         return len(rows), content
 
     try:
         count, content = await call.hass.async_add_executor_job(write)
-    except WriteError as err:
+    except (OSError, WriteError) as err:
         raise _unwritable(filename, str(err)) from err
     answer = {"devices": len(devices), "destinations": count, "format": form}
     return {**answer, "content": content} if path is None else {**answer, "path": str(path)}
 
 
 async def _checked_path(hass: HomeAssistant, filename: str, form: str) -> Path:
-    """Return where to write; raises ServiceValidationError where Home Assistant does not allow it."""
-    path = Path(hass.config.path(filename))
+    """Return where to write.
+
+    Raises:
+        ServiceValidationError: Home Assistant does not allow it
+        HomeAssistantError: there can be no such file
+    """
+    try:
+        path = await hass.async_add_executor_job(Path(hass.config.path(filename)).resolve)
+    except (OSError, ValueError) as err:
+        raise _unwritable(filename, str(err)) from err
     if path.suffix.lower() != f".{form}":
         raise ServiceValidationError(
             translation_domain=DOMAIN,
@@ -85,7 +94,10 @@ async def _checked_path(hass: HomeAssistant, filename: str, form: str) -> Path:
         raise ServiceValidationError(
             translation_domain=DOMAIN,
             translation_key="path_not_allowed",
-            translation_placeholders={"path": str(path.parent)},
+            translation_placeholders={
+                "path": str(path.parent),
+                "allowed": ", ".join(sorted(hass.config.allowlist_external_dirs)),
+            },
         )
     return path
 

@@ -81,6 +81,24 @@ async def test_file(
     assert "ws.meethue.com" in written[path.name]
 
 
+async def test_a_folder_that_is_not_there_yet(
+    hass: HomeAssistant, hue: str, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = folder / "new" / "of spin" / "hue.csv"
+    assert (await export(hass, hue, filename=str(path)))["path"] == str(path)
+    assert path.exists()
+    (folder / "file").touch()
+    for nowhere in ("file/hue.csv", "\0.csv"):
+        with pytest.raises(HomeAssistantError, match="could not be written"):
+            await export(hass, hue, filename=str(folder / nowhere))
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (folder / "away").symlink_to(elsewhere)
+    for filename in (folder / "away" / "deep" / "hue.csv", elsewhere / "deep" / "hue.csv"):
+        with pytest.raises(ServiceValidationError):
+            await export(hass, hue, filename=str(filename))
+    assert list(elsewhere.iterdir()) == []
+
+
 async def test_where_it_may_not_be_written(
     hass: HomeAssistant, hue: str, folder: Path, hass_read_only_user: MockUser
 ) -> None:
@@ -93,6 +111,8 @@ async def test_where_it_may_not_be_written(
         with pytest.raises(ServiceValidationError) as caught:
             await export(hass, hue, filename=filename)
         assert caught.value.translation_key == error
+        if error == "path_not_allowed":
+            assert str(folder) in str(caught.value)
     (folder / "folder.csv").mkdir()
     with pytest.raises(HomeAssistantError, match="could not be written"):
         await export(hass, hue, filename=str(folder / "folder.csv"))
