@@ -13,6 +13,7 @@ from .const import CONF_GATEWAY, DOMAIN, PLATFORMS
 from .coordinator import SpinConfigEntry, SpinCoordinator
 from .destinations import Group, load_grouping
 from .issues import Issues
+from .judgement.notices import Notices
 from .memory import remove_stored
 from .panel import async_setup_module, async_show_panel, hide_panel
 from .registry import mac_of
@@ -64,6 +65,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: SpinConfigEntry) -> Non
     """Forget what is known of a gateway's devices; what it blocks stays blocked."""
     hide_panel(hass)
     Issues(hass, entry.data[CONF_GATEWAY]).close_all()
+    Notices(hass, entry.data[CONF_GATEWAY]).dismiss_all()
     await remove_stored(hass, entry.entry_id)
     await remove_rulings(hass, entry.entry_id)
     await remove_study(hass, entry.entry_id)

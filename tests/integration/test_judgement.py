@@ -70,6 +70,12 @@ def kinds(told: list[dict[str, Any]]) -> list[str]:
     return [event["event_type"] for event in told]
 
 
+def device_id_of(hass: HomeAssistant, spin: MockConfigEntry) -> str:
+    device = dr.async_get(hass).async_get_device_by_identifier(("spin", f"home_{HUE}"), spin.entry_id)
+    assert device is not None
+    return device.id
+
+
 def notices(hass: HomeAssistant) -> list[dict[str, Any]]:
     return list(persistent_notification._async_get_or_create_notifications(hass).values())  # type: ignore[arg-type]
 
@@ -102,6 +108,53 @@ async def test_a_burst_is_one_notice(
     (notice,) = notices(hass)
     assert "12 destinations" in notice["message"]
     assert hass.states.get(ATTENTION).state == "on"  # type: ignore[union-attr]
+
+
+async def test_a_notice_goes_with_its_device(
+    hass: HomeAssistant, gateway: Gateway, broker: Broker, hue: Device, spin: MockConfigEntry
+) -> None:
+    gateway.device(CAMERA, hostname="Camera")
+    await settle(hass)
+    for mac in (HUE, CAMERA):
+        gateway.flows(row("a.org"), mac=mac, seq=2)
+    await settle(hass)
+    assert len(notices(hass)) == 2
+    await hass.config_entries.async_reload(spin.entry_id)
+    await broker.settled()
+    assert len(notices(hass)) == 2
+    spin.runtime_data.roster.remove(CAMERA)
+    await settle(hass)
+    assert [notice["title"] for notice in notices(hass)] == ["Philips-hue"]
+    await hass.services.async_call(
+        "button", "press", {"entity_id": "button.philips_hue_accept_all_destinations"}, blocking=True
+    )
+    assert notices(hass) == []
+
+
+async def test_a_notice_goes_with_its_device_while_nothing_runs(
+    hass: HomeAssistant, gateway: Gateway, broker: Broker, hue: Device, spin: MockConfigEntry
+) -> None:
+    gateway.flows(row("a.org"), seq=2)
+    gateway.say(f"device/{HUE}", b"")
+    await settle(hass)
+    spin.runtime_data.roster.forget(HUE)
+    await hass.config_entries.async_unload(spin.entry_id)
+    assert len(notices(hass)) == 1
+    dr.async_get(hass).async_remove_device(device_id_of(hass, spin))
+    assert await hass.config_entries.async_setup(spin.entry_id)
+    await broker.settled()
+    assert notices(hass) == []
+
+
+async def test_the_notices_go_with_the_gateway(
+    hass: HomeAssistant, gateway: Gateway, hue: Device, spin: MockConfigEntry
+) -> None:
+    gateway.flows(row("a.org"), seq=2)
+    await settle(hass)
+    persistent_notification.async_create(hass, "of somebody else", notification_id="other")
+    assert len(notices(hass)) == 2
+    await hass.config_entries.async_remove(spin.entry_id)
+    assert [notice["notification_id"] for notice in notices(hass)] == ["other"]
 
 
 async def test_later_news_is_another_burst(

@@ -88,6 +88,7 @@ class Judgement:
         on_unload = self._home.entry.async_on_unload
         for stop in self._watch.listen():
             on_unload(stop)
+        on_unload(self._notices.listen())
         on_unload(self._hass.bus.async_listen(EVENT_CORE_CONFIG_UPDATE, self._settings_changed))
         for device in list(self._home.devices.values()):
             self._look(device)

@@ -7,7 +7,9 @@ could mean something there is escaped. Their title is shown as it is.
 import re
 
 from homeassistant.components import persistent_notification
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
+from homeassistant.util.hass_dict import HassKey
 
 from ..const import (
     DOMAIN,
@@ -20,6 +22,8 @@ from ..const import (
 
 # What somebody may have to decide; the rest is there to be looked up.
 NOTICED = {EVENT_BEHAVIOUR_CHANGED, EVENT_FLOOD, EVENT_NEW_DESTINATION, EVENT_SCAN, EVENT_SUPPRESSED}
+# What is shown: by gateway and device, the notices. They live as long as Home Assistant runs.
+DATA_SHOWN: HassKey[dict[str, dict[str, set[str]]]] = HassKey(f"{DOMAIN}_notices")
 _SPECIAL = re.compile(r"""[\\`*_{}\[\]<>()#+!|~&:@/$^="'-]""")
 
 
@@ -33,10 +37,23 @@ class Notices:
     """The notices about one gateway's devices."""
 
     def __init__(self, hass: HomeAssistant, gateway: str) -> None:
-        """Begin with none."""
+        """Begin with those that are shown since before a reload."""
         self._hass = hass
         self._gateway = gateway
-        self._shown: dict[str, set[str]] = {}
+        self._shown = hass.data.setdefault(DATA_SHOWN, {}).setdefault(gateway, {})
+
+    @callback
+    def listen(self) -> CALLBACK_TYPE:
+        """Take the notices on devices away that are removed; returns how to end it."""
+        for device_id in list(self._shown):
+            if dr.async_get(self._hass).async_get(device_id) is None:
+                self.dismiss(device_id)
+        return self._hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, self._device_updated)
+
+    @callback
+    def _device_updated(self, event: Event[dr.EventDeviceRegistryUpdatedData]) -> None:
+        if event.data["action"] == "remove":
+            self.dismiss(event.data["device_id"])
 
     @callback
     def show(self, device_id: str, burst: str, title: str, text: str, link: str) -> None:
@@ -55,3 +72,9 @@ class Notices:
         """Take the notices on a device away: the user has seen to it."""
         for identity in self._shown.pop(device_id, ()):
             persistent_notification.async_dismiss(self._hass, identity)
+
+    @callback
+    def dismiss_all(self) -> None:
+        """Take all notices away: the gateway is removed."""
+        for device_id in list(self._shown):
+            self.dismiss(device_id)
