@@ -1,10 +1,12 @@
 """Experiments: what is cut off, for how long, what is told, and that nothing is left behind."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -26,6 +28,7 @@ from custom_components.spin.study.experiment import MAX_ATTEMPTS, MAX_LOOKUPS, E
 from custom_components.spin.study.experiments import Experiments
 from custom_components.spin.study.record import MAX_EXPERIMENTS
 
+DOCS = Path(__file__).parent.parent.parent / "docs"
 BEGAN = time.time() - 100
 PLUG = "50:c7:bf:00:00:03"
 
@@ -114,6 +117,10 @@ async def test_cloud_loss(
     assert state.attributes["message"] == (
         "The experiment with Philips-hue is over. It tried: ws.meethue.com, google.com."
     )
+    chapter = (DOCS / "alerts.md").read_text().split("All events have")[1].split("and those about")[0]
+    of_all = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.*?) \|", chapter, re.MULTILINE))))
+    assert of_all >= {"id", "message", "reasons", "action", "burst", "burst_position", "burst_summary"}
+    assert of_all <= set(state.attributes)
     entries, _ = spin.runtime_data.devices[HUE].journal.entries()
     assert {"experiment_started", "experiment_finished"} <= {entry.kind for entry in entries}
     profile = study.record(HUE).periods.present

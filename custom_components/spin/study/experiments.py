@@ -199,19 +199,25 @@ class Experiments:
         if device is None:
             return
         device.journal.add(EVENT_EXPERIMENT_FINISHED, time.time(), experiment=experiment.kind)
-        words = Words(self._coordinator.hass)
         tried = list(dict.fromkeys(contact.target for contact, _ in experiment.in_order()))
         unusual = [contact.target for contact, attempt in experiment.in_order() if not attempt.usual]
         checks = record.checks()
+        name = self._coordinator.registry.name(mac)
+        message = Words(self._coordinator.hass).say(
+            "told_experiment_finished", device=name, names=", ".join(tried[:MAX_TOLD]) or "-"
+        )
         self._coordinator.announce(
             device,
             EVENT_EXPERIMENT_FINISHED,
             {
                 "id": experiment.id,
-                "device": (name := self._coordinator.registry.name(mac)),
-                "message": words.say(
-                    "told_experiment_finished", device=name, names=", ".join(tried[:MAX_TOLD]) or "-"
-                ),
+                "device": name,
+                "message": message,
+                "reasons": "",
+                "action": "none",
+                "burst": experiment.id,
+                "burst_position": 1,
+                "burst_summary": message,
                 "kind": experiment.kind,
                 "outcome": experiment.outcome,
                 "tried": ", ".join(tried[:MAX_TOLD]),
