@@ -199,6 +199,20 @@ async def test_allowing_where_nothing_can_be_blocked(
     assert gateway.policy["devices"] == {}
 
 
+async def test_the_exception_ends_but_the_word_stays(
+    hass: HomeAssistant, gateway: Gateway, ids: dict[str, str], coordinator: SpinCoordinator
+) -> None:
+    gateway.flows(row())
+    await call(hass, "allow_destination", ids["hue"], destination="meethue.com", duration={"hours": 1})
+    (rule,) = gateway.policy["devices"][HUE]["destinations"]
+    assert (rule["action"], rule["until"] > 0) == ("allow", True)
+    gateway.policy = {"revision": gateway.policy["revision"] + 1, "devices": {}, "everyone": []}
+    gateway.policy_state()
+    await hass.async_block_till_done()
+    assert coordinator.rulings.of(HUE, "meethue.com") is None
+    assert verdicts(coordinator) == {"meethue.com": ALLOWED}
+
+
 async def test_forgetting(
     hass: HomeAssistant, gateway: Gateway, ids: dict[str, str], coordinator: SpinCoordinator
 ) -> None:
