@@ -218,7 +218,7 @@ export abstract class View extends Part implements Stage {
     requestAnimationFrame(() => {
       this.feed.drawn();
       if (this.hasTexts) this.setAttribute("data-ready", "");
-      if (!this.more) whenIdle(() => this.withMore(() => this.draw()));
+      if (!this.more) whenIdle(() => this.needMore());
     });
   }
 
@@ -235,6 +235,11 @@ export abstract class View extends Part implements Stage {
         this.draw();
       },
     );
+  }
+
+  /** After a failure not before the next picture: drawing what went wrong is no reason to try again. */
+  private needMore(): void {
+    if (!this.more && !this.problem) this.withMore(() => this.draw());
   }
 
   refused(error: unknown): void {
@@ -297,7 +302,7 @@ export abstract class View extends Part implements Stage {
   private around(picture: Picture): [before: unknown, after: unknown] {
     const { focus } = picture;
     const { more } = this;
-    if (focus && !more) this.withMore(() => this.draw());
+    if (focus) this.needMore();
     if (!focus || !more) return [nothing, nothing];
     if (focus.kind === "destination") return [more.destinationHead(this, picture, focus), nothing];
     const { first, rest } = more.deviceHead(this, focus, (option) =>
@@ -316,7 +321,7 @@ export abstract class View extends Part implements Stage {
   private body(picture: Picture): unknown {
     const { words, mode, target, more } = this;
     if (mode !== "picture" && !more) {
-      this.withMore(() => this.draw());
+      this.needMore();
       return html`<p class="empty" role="status">${words.t("loading")}</p>`;
     }
     if (more && mode === "timeline" && target.device) {

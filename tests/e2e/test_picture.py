@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 from pypdf import PdfReader
 
 from benchmarks.memory import household as benchmark
@@ -433,6 +433,27 @@ def test_nobody_talks_to_a_service(browser: LoggedIn) -> None:
     expect(view.page.get_by_role("heading", name="nobody.example")).to_be_visible()
     expect(view.page.get_by_role("button", name="Table")).to_be_visible()
     expect(view.page.get_by_role("button", name="Block")).to_have_count(0)
+    assert view.faults == []
+
+
+def test_what_is_loaded_later_comes_later(browser: LoggedIn) -> None:
+    """While it cannot be loaded it is asked for now and then, not without a pause."""
+    asked: list[Route] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(route)
+        route.abort()
+
+    modules = (ROOT / "custom_components/spin/frontend").glob("spin-*.js")
+    (later,) = (each.name for each in modules if "block_for_all" in each.read_text())
+    view = browser.view(DESKTOP)
+    view.page.route(f"**/{later}*", refuse)
+    view.open("/spin/to/meethue.com")
+    view.page.wait_for_timeout(3000)
+    assert 1 <= len(asked) < 20
+    expect(view.page.get_by_role("heading", name="meethue.com")).to_be_visible()
+    view.page.unroute_all()
+    expect(view.page.get_by_role("button", name="Block for this device")).to_be_visible()
     assert view.faults == []
 
 
