@@ -143,6 +143,11 @@ class SpinCoordinator:
         return self._presence.info
 
     @property
+    def name(self) -> str:
+        """What the gateway calls itself."""
+        return (self.info and self.info.name) or self.gateway
+
+    @property
     def can_block(self) -> bool:
         """Whether the gateway can block at all."""
         return self.info is not None and CAPABILITY_BLOCK in self.info.capabilities
@@ -339,9 +344,9 @@ class SpinCoordinator:
             PolicyError: it does not, or it cannot block
         """
         if not self.available:
-            raise PolicyError("gateway_unavailable", gateway=self.gateway)
+            raise PolicyError("gateway_unavailable", gateway=self.name)
         if not self.can_block:
-            raise PolicyError("cannot_block", gateway=self.gateway)
+            raise PolicyError("cannot_block", gateway=self.name)
         return await self.policy.known()
 
     async def change_policy(self, change: Change) -> None:

@@ -252,6 +252,7 @@ async def test_a_gateway_that_cannot(
     with pytest.raises(HomeAssistantError) as caught:
         await start(hass, hue)
     assert caught.value.translation_key == "cannot_capture"
+    assert caught.value.translation_placeholders == {"gateway": example("info")["name"]}
     gateway.status("offline")
     with pytest.raises(HomeAssistantError) as caught:
         await start(hass, hue)

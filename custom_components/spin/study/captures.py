@@ -69,9 +69,9 @@ class Captures:
         if mac in self._runs:
             raise ServiceValidationError(translation_domain=DOMAIN, translation_key="capture_runs")
         if not coordinator.available or coordinator.info is None:
-            raise _refusal("gateway_unavailable", gateway=coordinator.gateway)
+            raise _refusal("gateway_unavailable", gateway=coordinator.name)
         if CAPABILITY_CAPTURE not in coordinator.info.capabilities:
-            raise _refusal("cannot_capture", gateway=coordinator.gateway)
+            raise _refusal("cannot_capture", gateway=coordinator.name)
         return coordinator.info
 
     async def start(self, mac: Mac, seconds: int, max_bytes: int, *, headers_only: bool) -> str:
